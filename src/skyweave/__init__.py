@@ -1,0 +1,25 @@
+"""Skyweave: an open LEO satellite-broadband system.
+
+The names below load on first use, so `import skyweave` stays light and compiles nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "InputError": "skyweave.errors",
+    "SkyweaveError": "skyweave.errors",
+    "explain": "skyweave.api",
+    "load_scenario": "skyweave.api",
+    "path": "skyweave.api",
+    "run": "skyweave.api",
+}
+__all__ = ["InputError", "SkyweaveError", "__version__", "explain", "load_scenario", "path", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'skyweave' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
