@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: reference data, full counts, and the figures `make prove` prints."""
+"""Fixtures of all tests: reference data, full counts, and the figures `make prove` prints."""
 
 import json
 import os
