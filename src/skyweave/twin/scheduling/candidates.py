@@ -1,0 +1,30 @@
+"""Candidates: the satellites a slot offers to each terminal, as plain arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs (terminal, satellite) of one slot, sorted by terminal, then by satellite.
+
+    A satellite is a candidate when it is usable and above the mask at both ends of the slot;
+    every other value is that of the slot's start.  P pairs, S terminals.
+    """
+
+    terminal_start: NDArray[np.int64]  # (S + 1,) pairs of terminal s are start[s] .. start[s + 1]
+    terminal: IntArray  # (P,) terminal rows
+    sat: IntArray  # (P,) satellite rows, in order of NORAD id
+    elevation_deg: FloatArray  # (P,)
+    azimuth_deg: FloatArray  # (P,) 0 is north, clockwise
+    range_m: FloatArray  # (P,)
+    path_s: FloatArray  # (P,) one-way delay from satellite to PoP, inf where there is no path
+    remaining_slots: IntArray  # (P,) whole slots it stays in view, at most the horizon
+
+    def __len__(self) -> int:
+        return int(self.sat.size)

@@ -1,0 +1,107 @@
+"""Assignment rules: which of its candidates serves a terminal in a slot.
+
+A rule turns the candidates of one slot into a score for each; the highest score serves, and equal
+scores go to the lower NORAD id.  A rule of your own is a function of ten lines in a file:
+
+    def prefer_east(candidates):
+        return np.sin(np.radians(candidates.azimuth_deg))
+
+named in the scenario as `rule = "my_rules.py:prefer_east"`.
+"""
+
+import difflib
+import runpy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyweave.constants import SPEED_OF_LIGHT_M_S
+from skyweave.errors import InputError
+from skyweave.kernels import kernel
+from skyweave.twin.scheduling.candidates import Candidates, FloatArray
+
+Score = Callable[[Candidates], FloatArray]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named score; `looks_ahead` asks the pipeline for `remaining_slots` beyond one slot."""
+
+    name: str
+    score: Score
+    looks_ahead: bool = True
+
+
+def _highest_elevation(candidates: Candidates) -> FloatArray:
+    return candidates.elevation_deg
+
+
+def _longest_visible(candidates: Candidates) -> FloatArray:
+    return candidates.remaining_slots.astype(np.float64)
+
+
+def _shortest_path(candidates: Candidates) -> FloatArray:
+    return -(candidates.range_m / SPEED_OF_LIGHT_M_S + candidates.path_s)
+
+
+BUILT_IN = {
+    "shortest-path": Rule("shortest-path", _shortest_path, looks_ahead=False),
+    "highest-elevation": Rule("highest-elevation", _highest_elevation, looks_ahead=False),
+    "longest-visible": Rule("longest-visible", _longest_visible),
+}
+
+
+def find_rule(name: str, folder: Path = Path()) -> Rule:
+    """Return a built-in rule, or the function of a `FILE.py:FUNCTION` relative to `folder`."""
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    file, colon, function = name.rpartition(":")
+    if not colon:
+        near = difflib.get_close_matches(name, BUILT_IN, n=1)
+        hint = f'did you mean "{near[0]}"?' if near else f"known rules: {', '.join(BUILT_IN)}"
+        raise InputError(f'assignment.rule = "{name}" is unknown; {hint} (or FILE.py:FUNCTION)')
+    return Rule(name, _load(folder / file, function, name))
+
+
+def score_candidates(rule: Rule, candidates: Candidates) -> FloatArray:
+    """Return the score of every candidate, (P,); one without a path scores -inf."""
+    score = np.asarray(rule.score(candidates), dtype=np.float64)
+    if score.shape != (len(candidates),) or np.isnan(score).any():
+        raise InputError(
+            f'assignment.rule "{rule.name}" returned shape {score.shape} or NaN for '
+            f"{len(candidates)} candidates; return one number for each"
+        )
+    return np.where(np.isinf(candidates.path_s), -np.inf, score)
+
+
+def choose(candidates: Candidates, score: FloatArray) -> NDArray[np.int64]:
+    """Return for each terminal the pair with the highest finite score, -1 where none, (S,)."""
+    return _choose(candidates.terminal_start, score)
+
+
+@kernel()
+def _choose(start: NDArray[np.int64], score: FloatArray) -> NDArray[np.int64]:
+    chosen = np.full(start.size - 1, -1, np.int64)
+    for s in range(start.size - 1):
+        best = -np.inf
+        for p in range(start[s], start[s + 1]):
+            if score[p] > best:  # pairs are in order of NORAD id: the first of equals stays
+                best = score[p]
+                chosen[s] = p
+    return chosen
+
+
+def _load(file: Path, function: str, name: str) -> Score:
+    if not file.is_file():
+        raise InputError(f'assignment.rule = "{name}": no file {file}; write FILE.py:FUNCTION')
+    try:
+        found = runpy.run_path(str(file)).get(function)
+    except Exception as error:  # a plug-in may fail in any way; its author gets one clear line
+        raise InputError(f"{file}: cannot be loaded: {type(error).__name__}: {error}") from error
+    if not callable(found):
+        raise InputError(f'assignment.rule = "{name}": {file} has no function "{function}"')
+    score: Score = found
+    return score

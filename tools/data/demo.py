@@ -1,0 +1,101 @@
+"""Invent the demo's fleet, convoy and flight, always the same ones.
+
+    python tools/data/demo.py
+
+No real site, person or journey is in them: 200 points drawn inside one country's outline, a
+straight drive of an hour and a piece of a great-circle flight.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from skyweave.constants import EARTH_MEAN_RADIUS_M
+from skyweave.data import read_data_text
+
+TARGET = Path(__file__).parents[2] / "src" / "skyweave" / "data" / "demo"
+COUNTRY = "MG"
+START = np.datetime64("2026-06-14T11:59:00")
+SITES = (("hospital", 40, "priority"), ("school", 110, "standard"), ("aid-post", 50, "lifeline"))
+SPONSORS = ("Health Partnership", "School Fund", "Island Aid", "Open Networks")
+
+
+def outline() -> shapely.Geometry:
+    layer = json.loads(read_data_text("ne_50m_admin_0_countries.geojson.xz"))
+    found = [f for f in layer["features"] if f["properties"]["ISO_A2_EH"] == COUNTRY]
+    return shapely.geometry.shape(found[0]["geometry"])
+
+
+def points_inside(count: int, rng: np.random.Generator) -> list[tuple[float, float]]:
+    area = outline().buffer(-0.05)
+    west, south, east, north = area.bounds
+    points: list[tuple[float, float]] = []
+    while len(points) < count:
+        lon, lat = rng.uniform(west, east), rng.uniform(south, north)
+        if area.contains(shapely.Point(lon, lat)):
+            points.append((round(lat, 4), round(lon, 4)))
+    return points
+
+
+def fleet() -> list[list[object]]:
+    rng = np.random.default_rng(20260614)
+    points = iter(points_inside(sum(n for _, n, _ in SITES), rng))
+    rows: list[list[object]] = []
+    for kind, count, service in SITES:
+        for number in range(1, count + 1):
+            lat, lon = next(points)
+            name = f"{kind.replace('-', ' ').capitalize()} {number}"
+            sponsor = SPONSORS[rng.integers(len(SPONSORS))]
+            row = [f"{kind}-{number:03}", name, lat, lon, 0, "standard", service]
+            rows.append([*row, f"{kind}s", COUNTRY, sponsor])
+    return rows
+
+
+def track(
+    start: tuple[float, float],
+    end: tuple[float, float],
+    speed_m_s: float,
+    begin_m: float,
+    height_m: float,
+    every_s: int,
+    span_s: int,
+) -> list[list[object]]:
+    """Fixes along the great circle from start to end, beginning `begin_m` after the start."""
+    a, b = (np.array(direction(*place)) for place in (start, end))
+    across = b - a * (a @ b)
+    across /= np.linalg.norm(across)
+    rows: list[list[object]] = []
+    for t in range(0, span_s + 1, every_s):
+        angle = (begin_m + speed_m_s * t) / EARTH_MEAN_RADIUS_M
+        x, y, z = a * np.cos(angle) + across * np.sin(angle)
+        lat, lon = np.degrees(np.arcsin(z)), np.degrees(np.arctan2(y, x))
+        rows.append([f"{START + np.timedelta64(t, 's')}Z", round(lat, 5), round(lon, 5), height_m])
+    return rows
+
+
+def direction(lat_deg: float, lon_deg: float) -> tuple[float, float, float]:
+    lat, lon = np.radians(lat_deg), np.radians(lon_deg)
+    return np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)
+
+
+def write(name: str, header: str, rows: list[list[object]]) -> None:
+    with (TARGET / name).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([header.split(","), *rows])
+
+
+def main() -> None:
+    columns = "id,name,lat_deg,lon_deg,height_wgs84_m,class,service_class,account,country,sponsor"
+    write("fleet.csv", columns, fleet())
+    fixes = "time_utc,lat_deg,lon_deg,height_wgs84_m"
+    drive = track((-18.90, 47.55), (-18.15, 49.35), 15.0, 0.0, 1200, 30, 3720)
+    write("convoy.csv", fixes, drive)
+    flight = track((51.47, -0.45), (40.64, -73.78), 240.0, 1_900_000.0, 11_000, 30, 3720)
+    write("flight.csv", fixes, flight)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Write scenarios/hypatia/*.toml: the published workloads with the 100 cities of their site file.
+
+SKYWEAVE_REFERENCE_DATA=FOLDER python tools/data/hypatia_scenarios.py
+"""
+
+import math
+import os
+from pathlib import Path
+
+SITES = "oracles/hypatia_kuiper_630/ground_stations_top_100.basic.txt"
+TARGET = Path(__file__).parents[2] / "scenarios" / "hypatia"
+
+# name, altitude_km of the paper's range formula, min. elevation, rev/day, inclination, planes, slots
+SHELLS = (
+    ("kuiper-630", 630, 30.0, 14.80, 51.9, 34, 34),
+    ("starlink-550", 550, 25.0, 15.19, 53.0, 72, 22),
+)
+
+TEXT = """\
+# Hypatia's workload {name} (Kassing et al., IMC 2020), for reproducing its figures.
+# Its visibility is a range, not an elevation: {range_m:.3f} m is the paper's cone formula for
+# {altitude} km and {elevation:g} degrees.  Its Earth has neither UT1 nor polar motion, its shell is
+# no Walker pattern, and its {mean_motion} revolutions a day put the satellites near {flown} km.
+title = "Hypatia {name}"
+
+# The 100 most populous cities, at the exact coordinates of the paper's site file.
+sites = [
+{sites}
+]
+
+[time]
+start_utc = 2000-01-01T00:00:00Z
+duration_s = 200
+slot_s = 1
+
+[earth]
+orientation = "none"
+
+[visibility]
+mode = "range"
+max_range_m = {range_m:.6f}
+
+[isl]
+plan = "plus-grid"
+
+[delay]
+processing_s = 0.0
+include_fibre = false
+
+[[shells]]
+pattern = "hypatia"
+mean_motion_rev_day = {mean_motion}
+inclination_deg = {inclination}
+planes = {planes}
+per_plane = {slots}
+"""
+
+
+def sites() -> str:
+    lines = (Path(os.environ["SKYWEAVE_REFERENCE_DATA"]) / SITES).read_text().split()
+    rows = []
+    for line in lines:
+        _, name, lat, lon, height = line.split(",")
+        place = f"lat_deg = {float(lat)}, lon_deg = {float(lon)}, height_wgs84_m = {float(height)}"
+        rows.append(f'    {{ name = "{name}", {place} }},')
+    return "\n".join(rows)
+
+
+def max_range_m(name: str, altitude_km: int, elevation_deg: float) -> float:
+    """Hypatia's flat cone; its Starlink file computes the cone's radius for 25 degrees first."""
+    cone_km = altitude_km / math.tan(math.radians(elevation_deg))
+    if name.startswith("starlink"):
+        cone_km = 940.7  # the constant of its main_starlink_550.py
+    return 1000.0 * math.hypot(cone_km, altitude_km)
+
+
+def main() -> None:
+    for name, altitude, elevation, mean_motion, inclination, planes, slots in SHELLS:
+        seconds = 86400.0 / mean_motion
+        flown = (398600.8 * (seconds / (2 * math.pi)) ** 2) ** (1 / 3) - 6378.135
+        text = TEXT.format(
+            name=name,
+            altitude=altitude,
+            elevation=elevation,
+            mean_motion=mean_motion,
+            inclination=inclination,
+            planes=planes,
+            slots=slots,
+            flown=round(flown),
+            range_m=max_range_m(name, altitude, elevation),
+            sites=sites(),
+        )
+        (TARGET / f"{name}.toml").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

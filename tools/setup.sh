@@ -1,0 +1,58 @@
+#!/bin/sh
+# Make .venv ready: `setup.sh run` for using Skyweave, `setup.sh dev` for working on it.
+# Nothing is done when pyproject.toml and the interpreter are those of the last set-up.
+set -eu
+wanted=${1:-run}
+
+python=
+for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11; do
+    if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    echo "setup: CPython 3.11 or newer is needed and was not found; install it, or set PYTHON=/path/to/python" >&2
+    exit 1
+fi
+if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+    echo "setup: $python has no venv module; install it (on Debian: apt-get install python3-venv) and run this again" >&2
+    exit 1
+fi
+
+state=$( { cat pyproject.toml; "$python" -VV; pwd; } | cksum)
+if [ "$(cat ".venv/.ready-$wanted" 2>/dev/null)" = "$state" ]; then
+    exit 0
+fi
+
+# Run a command quietly, with a sign of life every four seconds, and show its output if it fails.
+patiently() {
+    what=$1
+    shift
+    log=$(mktemp)
+    started=$(date +%s)
+    "$@" >"$log" 2>&1 &
+    job=$!
+    while kill -0 "$job" 2>/dev/null; do
+        echo "setup: $what ($(($(date +%s) - started)) s)" >&2
+        for _ in 1 2 3 4 5 6 7 8; do
+            kill -0 "$job" 2>/dev/null || break
+            sleep 0.5
+        done
+    done
+    if ! wait "$job"; then
+        cat "$log" >&2
+        rm -f "$log"
+        echo "setup: $what failed; the reason stands above" >&2
+        exit 1
+    fi
+    rm -f "$log"
+}
+
+extras=
+[ "$wanted" = dev ] && extras='[dev,bench,docs]'
+patiently "making .venv with $("$python" -V)" "$python" -m venv .venv
+patiently "installing Skyweave and what it needs" .venv/bin/python -m pip install --disable-pip-version-check -e ".$extras"
+echo "$state" >".venv/.ready-$wanted"
+[ "$wanted" = dev ] && echo "$state" >.venv/.ready-run
+exit 0
