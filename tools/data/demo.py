@@ -18,6 +18,7 @@ from skyweave.data import read_data_text
 
 TARGET = Path(__file__).parents[2] / "src" / "skyweave" / "data" / "demo"
 COUNTRY = "MG"
+COUNTRY_A3 = "MDG"  # as Natural Earth names it
 START = np.datetime64("2026-06-14T11:59:00")
 SITES = (("hospital", 40, "priority"), ("school", 110, "standard"), ("aid-post", 50, "lifeline"))
 SPONSORS = ("Health Partnership", "School Fund", "Island Aid", "Open Networks")
@@ -25,7 +26,7 @@ SPONSORS = ("Health Partnership", "School Fund", "Island Aid", "Open Networks")
 
 def outline() -> shapely.Geometry:
     layer = json.loads(read_data_text("ne_50m_admin_0_countries.geojson.xz"))
-    found = [f for f in layer["features"] if f["properties"]["ISO_A2_EH"] == COUNTRY]
+    found = [f for f in layer["features"] if f["properties"]["ADM0_A3"] == COUNTRY_A3]
     return shapely.geometry.shape(found[0]["geometry"])
 
 

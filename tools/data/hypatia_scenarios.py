@@ -10,7 +10,7 @@ from pathlib import Path
 SITES = "oracles/hypatia_kuiper_630/ground_stations_top_100.basic.txt"
 TARGET = Path(__file__).parents[2] / "scenarios" / "hypatia"
 
-# name, altitude_km of the paper's range formula, min. elevation, rev/day, inclination, planes, slots
+# name, km of the range formula, its elevation, rev/day, inclination, planes, satellites each
 SHELLS = (
     ("kuiper-630", 630, 30.0, 14.80, 51.9, 34, 34),
     ("starlink-550", 550, 25.0, 15.19, 53.0, 72, 22),
