@@ -1,0 +1,203 @@
+"""The `skyweave` command."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import skyweave
+from skyweave.cli import show
+from skyweave.cli.progress import Progress
+from skyweave.errors import SkyweaveError
+
+app = typer.Typer(
+    name="skyweave",
+    help="An open LEO satellite-broadband system: who is served by which satellite, and why not.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+catalogue_app = typer.Typer(help="Element sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(catalogue_app, name="catalogue")
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+OutFolder = Annotated[Path | None, typer.Option("--out", help="The run folder to write.")]
+Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes to share the slots among.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's own seed.")]
+At = Annotated[str | None, typer.Option("--at", help="A UTC instant: 2026-06-14T12:00:12Z.")]
+
+_verbose = False
+
+
+def main() -> None:
+    """Run the command line; a refusal is one line on stderr and exit status 1."""
+    try:
+        app()
+    except SkyweaveError as error:
+        if _verbose:
+            raise
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from None
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"skyweave {skyweave.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option(help="Show where a refusal comes from.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    global _verbose
+    _verbose = verbose
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("demo"),
+    workers: Workers = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Compute an hour of the real Starlink fleet for 2,002 terminals, and show it."""
+    from skyweave import api
+
+    with Progress() as progress:
+        run = api.demo(out, workers=workers, progress=progress)
+    _print_run(run, as_json)
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The scenario file to write.")],
+) -> None:
+    """Write a commented scenario to start from."""
+    from skyweave import api
+
+    api.init(file)
+    print(f"{file} is written; try: skyweave run {file}")
+
+
+@app.command()
+def run(
+    scenario: ScenarioFile,
+    out: OutFolder = None,
+    workers: Workers = 1,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute a scenario, slot by slot, into a run folder."""
+    from skyweave import api
+
+    folder = out or Path("runs") / scenario.stem
+    with Progress() as progress:
+        result = api.run(scenario, folder, workers=workers, seed=seed, progress=progress)
+    _print_run(result, as_json)
+
+
+@app.command()
+def explain(
+    scenario: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SCENARIO]", help="Without it: the built-in fleet and gateways."),
+    ] = None,
+    terminal: Annotated[str | None, typer.Option(help="A terminal of the scenario.")] = None,
+    lat: Annotated[float | None, typer.Option(help="Latitude in degrees, north positive.")] = None,
+    lon: Annotated[float | None, typer.Option(help="Longitude in degrees, east positive.")] = None,
+    at: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who serves a terminal in a slot, over which path; or why nobody does."""
+    from skyweave import api
+
+    if at is None:
+        raise typer.BadParameter("give the instant, for example --at 2026-06-14T12:00:12Z")
+    with Progress() as progress:
+        answer = api.explain(
+            scenario, terminal=terminal, lat_deg=lat, lon_deg=lon, at=at, progress=progress
+        )
+    _print(answer, as_json, show.explanation)
+
+
+@app.command()
+def path(
+    scenario: ScenarioFile,
+    start: Annotated[str, typer.Argument(metavar="FROM", help="A site, terminal, city, gateway.")],
+    end: Annotated[str, typer.Argument(metavar="TO", help="Likewise, or a PoP.")],
+    at: At = None,
+    every: Annotated[float | None, typer.Option(help="Seconds between samples.")] = None,
+    span: Annotated[float | None, typer.Option("--for", help="Seconds the samples cover.")] = None,
+    k: Annotated[int, typer.Option("--k", min=1, max=16, help="How many disjoint paths.")] = 1,
+    disjoint: Annotated[str, typer.Option(help="satellite or edge: what paths may not share.")] = (
+        "satellite"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Find the cheapest path between two places on the ground over the network."""
+    from skyweave import api
+
+    with Progress() as progress:
+        answer = api.path(
+            scenario, start, end, at=at, every_s=every, for_s=span, k=k, disjoint=disjoint,
+            progress=progress,
+        )  # fmt: skip
+    _print(answer, as_json, show.path)
+
+
+@app.command()
+def plot(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    what: Annotated[str, typer.Option(help="rtt, map, coverage or reasons.")],
+    out: Annotated[Path, typer.Option(help="The PNG file to write.")],
+) -> None:
+    """Draw a run."""
+    from skyweave import api
+
+    api.plot(run_folder, what, out)
+    print(f"{out} is written")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Report what this machine offers: cores, threading, kernel cache, catalogue age, extras."""
+    from skyweave import api
+
+    _print(api.doctor(), as_json, show.doctor)
+
+
+@catalogue_app.command("check")
+def catalogue_check(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file, folder or builtin:NAME.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read element sets and report what is in them and what was refused."""
+    from skyweave import api
+
+    _print(api.catalogue_check(file), as_json, show.catalogue)
+
+
+def _print(answer: dict[str, Any], as_json: bool, table: Any) -> None:
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False, allow_nan=False))
+    else:
+        table(answer)
+
+
+def _print_run(result: Any, as_json: bool) -> None:
+    if as_json:
+        _print(result.summary, True, None)
+        return
+    show.summary(result.summary)
+    show.files(result.folder)
