@@ -1,0 +1,1 @@
+"""Results: access and event tables, statistics, run folders, the report and plots."""

@@ -1,0 +1,141 @@
+"""Events: the moments at which what a terminal has changes, one row each.
+
+handover        served by one satellite in the slot before, by another in this slot;
+                before and after are NORAD ids
+gateway_change  served in both slots, through another gateway; before and after are gateway ids
+pop_change      served in both slots, through another PoP; before and after are PoP ids
+outage_start    out in this slot and served in the slot before, or out in the run's first slot;
+                reason is this slot's, before the NORAD id that served last (null in slot 0)
+outage_end      served in this slot and out in the slot before; reason is that of the outage's
+                last slot, after the NORAD id that serves now
+
+An outage that lasts to the end of the run has no end event.  Coming back on another satellite or
+gateway is no handover or change.  A reason that changes within an outage makes no event; the
+access table has it.  Order: time, then terminal, then the order above with outage_end first.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from skyweave.policy.reasons import REASONS
+from skyweave.twin.results.chunk import AccessChunk, RunLabels, join
+
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+
+KINDS = ("outage_end", "handover", "gateway_change", "pop_change", "outage_start")
+
+EVENT_SCHEMA = pa.schema(
+    [
+        pa.field("time_utc", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("slot", pa.int32(), nullable=False),
+        pa.field("kind", pa.dictionary(pa.int8(), pa.string()), nullable=False),
+        pa.field("subject_kind", pa.dictionary(pa.int8(), pa.string()), nullable=False),
+        pa.field("subject_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("reason", pa.dictionary(pa.int8(), pa.string())),
+        pa.field("before", pa.string()),
+        pa.field("after", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Where each kind of event happens in a chunk: masks (K, S), and the slot before each."""
+
+    chunk: AccessChunk
+    before: AccessChunk  # the same slots, one earlier; slot -1 is a copy of slot 0
+    outage_end: Mask
+    handover: Mask
+    gateway_change: Mask
+    pop_change: Mask
+    outage_start: Mask
+
+
+def changes_between(previous: AccessChunk | None, chunk: AccessChunk) -> Changes:
+    """Find the events of a chunk; `previous` is the one slot before it, None at the run's start."""
+    before = join([previous or chunk.part(0, 1), chunk.part(0, chunk.slots - 1)])
+    served, was_served = chunk.is_served, before.is_served
+    both = served & was_served
+    outage_start = ~served & was_served
+    if previous is None:
+        outage_start[0] = ~served[0]
+    return Changes(
+        chunk,
+        before,
+        outage_end=served & ~was_served,
+        handover=both & (chunk.sat != before.sat),
+        gateway_change=both & (chunk.gateway != before.gateway),
+        pop_change=both & (chunk.pop != before.pop),
+        outage_start=outage_start,
+    )
+
+
+def event_table(changes: Changes, labels: RunLabels) -> pa.Table:
+    """Return the events of a chunk as rows of `EVENT_SCHEMA`."""
+    kind, slot, terminal = _where(changes)
+    reason = np.full(kind.size, -1, dtype=np.int16)
+    before = np.full(kind.size, "", dtype=object)
+    after = np.full(kind.size, "", dtype=object)
+    for number, name in enumerate(KINDS):
+        rows = np.flatnonzero(kind == number)
+        at = (slot[rows], terminal[rows])
+        before[rows], after[rows], reason[rows] = _detail(name, changes, labels, at)
+    run_slot = slot + changes.chunk.first_slot
+    columns = [
+        pa.array(labels.utc(run_slot)).cast(pa.timestamp("us", tz="UTC")),
+        pa.array(run_slot.astype(np.int32)),
+        pa.DictionaryArray.from_arrays(kind.astype(np.int8), pa.array(KINDS)),
+        pa.DictionaryArray.from_arrays(np.zeros(kind.size, np.int8), pa.array(["terminal"])),
+        pa.DictionaryArray.from_arrays(terminal.astype(np.int32), pa.array(labels.terminal_id)),
+        coded(reason.astype(np.int8), REASONS),
+        pa.array(before, pa.string(), mask=before == ""),
+        pa.array(after, pa.string(), mask=after == ""),
+    ]
+    return pa.Table.from_arrays(columns, schema=EVENT_SCHEMA)
+
+
+def coded(index: NDArray[np.signedinteger], names: object) -> pa.DictionaryArray:
+    """Return a dictionary array whose entry -1 is null."""
+    return pa.DictionaryArray.from_arrays(
+        pa.array(index, mask=index < 0), pa.array(names, pa.string())
+    )
+
+
+def _where(changes: Changes) -> tuple[Rows, Rows, Rows]:
+    """Kind number, slot within the chunk and terminal of each event, in the order of the file."""
+    found = [np.nonzero(getattr(changes, name)) for name in KINDS]
+    kind = np.repeat(np.arange(len(KINDS)), [slot.size for slot, _ in found])
+    slot = np.concatenate([slot for slot, _ in found])
+    terminal = np.concatenate([terminal for _, terminal in found])
+    order = np.lexsort((kind, terminal, slot))
+    return kind[order], slot[order], terminal[order]
+
+
+def _detail(
+    name: str, changes: Changes, labels: RunLabels, at: tuple[Rows, Rows]
+) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.int16]]:
+    """The columns before, after and reason of the events of one kind."""
+    chunk, before = changes.chunk, changes.before
+    norad = labels.norad_id.astype(str)
+    if name == "gateway_change":
+        return _names(labels.gateway_id, before.gateway[at], chunk.gateway[at])
+    if name == "pop_change":
+        return _names(labels.pop_id, before.pop[at], chunk.pop[at])
+    was, now, no_reason = _names(norad, before.sat[at], chunk.sat[at])
+    if name == "outage_start":
+        was[~before.is_served[at]] = ""
+        return was, np.full_like(now, ""), chunk.reason[at]
+    if name == "outage_end":
+        return np.full_like(was, ""), now, before.reason[at]
+    return was, now, no_reason
+
+
+def _names(
+    names: NDArray[np.str_], before: NDArray[np.int32], after: NDArray[np.int32]
+) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.int16]]:
+    text = np.append(names.astype(object), "")  # -1 reads the last
+    return text[before], text[after], np.full(before.size, -1, dtype=np.int16)

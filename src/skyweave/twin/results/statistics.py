@@ -1,0 +1,229 @@
+"""Statistics of a run, gathered chunk by chunk without keeping its rows.
+
+Memory grows with terminals times gateways, not with slots; round-trip times wait in a temporary
+file, so percentiles per terminal are exact at any size.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyweave.policy.reasons import REASONS
+from skyweave.twin.results.chunk import AccessChunk, RunLabels
+from skyweave.twin.results.events import Changes
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+EXACT_SAMPLES = 2**24  # fleet percentiles of more RTTs than this come from bins of `BIN_S`
+BIN_S = 1e-6
+LAST_BIN_S = 4.0  # later RTTs count into the last bin
+BLOCK_SAMPLES = 2**22  # RTTs read from the temporary file at a time
+PARTS = ("access_s", "isl_s", "feeder_s", "fibre_s")
+
+
+@dataclass(frozen=True)
+class RunStatistics:
+    """What a whole run amounts to.  S terminals, T slots, R reasons, G gateways, P PoPs.
+
+    Percentiles interpolate linearly between ranks and see served slots only; NaN where nothing was
+    served.  The longest outage is the first of the longest; its reason is the one that holds in
+    most of its slots (at a tie the first in `REASONS`).
+    """
+
+    slots: int
+    slot_s: float
+    served_slots: IntArray  # (S,)
+    reason_slots: IntArray  # (S, R) slots out, by reason
+    outages: IntArray  # (S,) unbroken runs of slots without service
+    longest_outage_slots: IntArray  # (S,)
+    longest_outage_start: IntArray  # (S,) slot, -1 = never out
+    longest_outage_reason: IntArray  # (S,) number in REASONS, -1 = never out
+    handovers: IntArray  # (S,)
+    isl_slots: IntArray  # (S,) served over at least one laser link
+    gateway_slots: NDArray[np.int32]  # (S, G) slots served through each gateway
+    pop_slots: NDArray[np.int32]  # (S, P)
+    rtt_p50_s: FloatArray  # (S,)
+    rtt_p95_s: FloatArray  # (S,)
+    slot_served: IntArray  # (T,) terminals served
+    slot_handovers: IntArray  # (T,)
+    slot_rtt_s: FloatArray  # (T, 3) p5, p50, p95 over the terminals served
+    rtt_s: FloatArray  # (3,) p5, p50, p95 over all served terminal-slots
+    mean_parts_s: dict[str, float]  # mean of each RTT part over all served terminal-slots
+
+    @property
+    def served_share(self) -> float:
+        """Served terminal-slots as a share of all, NaN without terminals."""
+        return _ratio(int(self.served_slots.sum()), self.served_slots.size * self.slots)
+
+    @property
+    def handovers_per_hour(self) -> float:
+        """Handovers per hour of service, over all terminals; NaN when nobody was served."""
+        return _ratio(int(self.handovers.sum()), self.served_slots.sum() * self.slot_s / 3600.0)
+
+
+class StatisticsBuilder:
+    """Takes the changes of consecutive groups of slots and adds them up."""
+
+    def __init__(self, labels: RunLabels, folder: Path) -> None:
+        terminals, slots = labels.terminals, labels.slots
+        self._labels = labels
+        self._rtts = _RttStore(folder, slots, terminals)
+        self._outages = _OutageLengths(terminals)
+        self._reason_slots = np.zeros((terminals, len(REASONS)), dtype=np.int64)
+        self._started = np.zeros(terminals, dtype=np.int64)
+        self._handovers = np.zeros(terminals, dtype=np.int64)
+        self._isl_slots = np.zeros(terminals, dtype=np.int64)
+        self._gateway_slots = np.zeros((terminals, labels.gateway_id.size), dtype=np.int32)
+        self._pop_slots = np.zeros((terminals, labels.pop_id.size), dtype=np.int32)
+        self._slot_served = np.zeros(slots, dtype=np.int64)
+        self._slot_handovers = np.zeros(slots, dtype=np.int64)
+        self._slot_rtt_s = np.full((slots, 3), np.nan)
+        self._part_sums_s = dict.fromkeys(PARTS, 0.0)
+
+    def add(self, changes: Changes) -> None:
+        """Count the next slots."""
+        chunk = changes.chunk
+        served = chunk.is_served
+        rows = slice(chunk.first_slot, chunk.first_slot + chunk.slots)
+        _, terminal = np.nonzero(~served)
+        np.add.at(self._reason_slots, (terminal, chunk.reason[~served]), 1)
+        _, terminal = np.nonzero(served)
+        np.add.at(self._gateway_slots, (terminal, chunk.gateway[served]), 1)
+        np.add.at(self._pop_slots, (terminal, chunk.pop[served]), 1)
+        self._isl_slots += (served & (chunk.isl_hops > 0)).sum(axis=0)
+        self._started += changes.outage_start.sum(axis=0)
+        self._handovers += changes.handover.sum(axis=0)
+        self._outages.add(chunk)
+        self._slot_served[rows] = served.sum(axis=1)
+        self._slot_handovers[rows] = changes.handover.sum(axis=1)
+        self._slot_rtt_s[rows] = percentiles(chunk.rtt_s.T, (5, 50, 95)).T
+        self._rtts.add(chunk.rtt_s)
+        for name in PARTS:
+            self._part_sums_s[name] += float(np.sum(getattr(chunk, name)[served]))
+
+    def finish(self) -> RunStatistics:
+        """Return the statistics of everything added."""
+        served_slots = self._labels.slots - self._reason_slots.sum(axis=1)
+        p50_s, p95_s = self._rtts.terminal_percentiles((50, 95))
+        samples = int(served_slots.sum())
+        return RunStatistics(
+            slots=self._labels.slots,
+            slot_s=self._labels.slot_s,
+            served_slots=served_slots,
+            reason_slots=self._reason_slots,
+            outages=self._started,
+            longest_outage_slots=self._outages.longest,
+            longest_outage_start=self._outages.longest_start,
+            longest_outage_reason=self._outages.longest_reason,
+            handovers=self._handovers,
+            isl_slots=self._isl_slots,
+            gateway_slots=self._gateway_slots,
+            pop_slots=self._pop_slots,
+            rtt_p50_s=p50_s,
+            rtt_p95_s=p95_s,
+            slot_served=self._slot_served,
+            slot_handovers=self._slot_handovers,
+            slot_rtt_s=self._slot_rtt_s,
+            rtt_s=self._rtts.fleet_percentiles((5, 50, 95), samples),
+            mean_parts_s={k: _ratio(v, samples) for k, v in self._part_sums_s.items()},
+        )
+
+    def close(self) -> None:
+        """Drop the temporary file."""
+        self._rtts.close()
+
+
+class _OutageLengths:
+    """Each terminal's current outage and its longest so far."""
+
+    def __init__(self, terminals: int) -> None:
+        self._slots = np.zeros(terminals, dtype=np.int64)  # of the outage under way
+        self._reasons = np.zeros((terminals, len(REASONS)), dtype=np.int32)  # its slots by reason
+        self.longest = np.zeros(terminals, dtype=np.int64)
+        self.longest_start = np.full(terminals, -1, dtype=np.int64)
+        self.longest_reason = np.full(terminals, -1, dtype=np.int64)
+
+    def add(self, chunk: AccessChunk) -> None:
+        for k in range(chunk.slots):
+            self._add_slot(chunk.first_slot + k, chunk.reason[k])
+
+    def _add_slot(self, slot: int, reason: NDArray[np.int16]) -> None:
+        is_out = reason >= 0
+        self._reasons[~is_out & (self._slots > 0)] = 0
+        self._slots = np.where(is_out, self._slots + 1, 0)
+        out = np.flatnonzero(is_out)
+        self._reasons[out, reason[out]] += 1
+        record = out[self._slots[out] > self.longest[out]]
+        self.longest[record] = self._slots[record]
+        self.longest_start[record] = slot + 1 - self._slots[record]
+        self.longest_reason[record] = self._reasons[record].argmax(axis=1)
+
+
+class _RttStore:
+    """Every RTT of the run, (slots, terminals) float64 in a temporary file, in slot order."""
+
+    def __init__(self, folder: Path, slots: int, terminals: int) -> None:
+        self._shape = (slots, terminals)
+        self._file: Any = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by close)
+
+    def add(self, rtt_s: FloatArray) -> None:
+        rtt_s.tofile(self._file)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def terminal_percentiles(self, percents: tuple[float, ...]) -> FloatArray:
+        """Percentiles of each terminal's RTTs, (len(percents), S)."""
+        slots, terminals = self._shape
+        result = np.full((len(percents), terminals), np.nan)
+        step = max(1, BLOCK_SAMPLES // slots)
+        for start in range(0, terminals, step):
+            block = slice(start, start + step)
+            result[:, block] = percentiles(self._values()[:, block], percents)
+        return result
+
+    def fleet_percentiles(self, percents: tuple[float, ...], samples: int) -> FloatArray:
+        """Percentiles over all RTTs, (len(percents),); `samples` is how many are not NaN."""
+        if samples == 0:
+            return np.full(len(percents), np.nan)
+        if samples <= EXACT_SAMPLES:
+            rtt_s = self._values()
+            served_s: FloatArray = rtt_s[~np.isnan(rtt_s)]
+            return percentiles(served_s[:, None], percents)[:, 0]
+        counts = np.zeros(round(LAST_BIN_S / BIN_S), dtype=np.int64)
+        for rtt_s in self._values():
+            found = (rtt_s[~np.isnan(rtt_s)] / BIN_S).astype(np.int64)
+            counts += np.bincount(np.minimum(found, counts.size - 1), minlength=counts.size)
+        rank = np.array(percents) / 100.0 * (samples - 1)
+        bins = np.searchsorted(np.cumsum(counts), rank, side="right")
+        return np.asarray((bins + 0.5) * BIN_S)
+
+    def _values(self) -> FloatArray:
+        if 0 in self._shape:
+            return np.empty(self._shape)
+        self._file.flush()
+        return np.memmap(self._file, dtype=np.float64, mode="r", shape=self._shape)
+
+
+def percentiles(values: FloatArray, percents: tuple[float, ...]) -> FloatArray:
+    """Percentiles of each column of (T, S) past its NaNs, (len(percents), S); NaN where all are."""
+    if values.shape[0] == 0:
+        return np.full((len(percents), values.shape[1]), np.nan)
+    ordered = np.sort(values, axis=0)  # NaN last
+    last = np.maximum((~np.isnan(ordered)).sum(axis=0) - 1, 0)
+    rank = np.array(percents)[:, None] / 100.0 * last
+    low = np.floor(rank).astype(np.int64)
+    column = np.arange(values.shape[1])
+    floor = ordered[low, column]
+    step = ordered[np.minimum(low + 1, last), column] - floor
+    result: FloatArray = floor + step * (rank - low)
+    return result
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")

@@ -1,0 +1,213 @@
+"""The access table: what every terminal had in every slot, streamed to disk in slot order.
+
+The pipeline hands over plain arrays for any number of slots at a time; the files do not depend on
+how the slots were cut, because they are cut again into groups of one fixed size here.
+"""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from skyweave.errors import InputError
+from skyweave.policy.reasons import REASONS
+from skyweave.twin.results.chunk import AccessChunk, RunLabels, join
+from skyweave.twin.results.events import (
+    EVENT_SCHEMA,
+    Changes,
+    changes_between,
+    coded,
+    event_table,
+)
+from skyweave.twin.results.statistics import RunStatistics, StatisticsBuilder
+
+__all__ = ["ACCESS_MODES", "AccessChunk", "AccessMode", "AccessWriter", "RunLabels"]
+
+AccessMode = Literal["all", "changes", "none"]
+ACCESS_MODES: tuple[AccessMode, ...] = ("all", "changes", "none")
+
+ROWS_PER_GROUP = 2**18  # of a Parquet row group: enough to compress well, little enough to hold
+
+_TEXT_SMALL = pa.dictionary(pa.int8(), pa.string())
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+ACCESS_SCHEMA = pa.schema(
+    [
+        pa.field("slot", pa.int32(), nullable=False),
+        pa.field("time_utc", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("terminal_id", _TEXT, nullable=False),
+        pa.field("state", _TEXT_SMALL, nullable=False),
+        pa.field("reason", _TEXT_SMALL),
+        pa.field("norad_id", pa.int32()),
+        pa.field("elevation_deg", pa.float32()),
+        pa.field("azimuth_deg", pa.float32()),
+        pa.field("range_m", pa.float64()),
+        pa.field("gateway_id", _TEXT),
+        pa.field("gateway_country", _TEXT),
+        pa.field("pop_id", _TEXT),
+        pa.field("isl_hops", pa.int16()),
+        pa.field("rtt_s", pa.float64()),
+        pa.field("down_bps", pa.float64()),
+        pa.field("up_bps", pa.float64()),
+    ]
+)
+
+
+class AccessWriter:
+    """Streams chunks to `access.parquet` and `events.parquet`, and gathers the run's statistics.
+
+    `access` says which rows of the access table are kept: `all`; `changes`, those of slot 0 and
+    those whose state, reason, satellite, gateway or PoP differs from the slot before; or `none`,
+    which leaves a table without rows.  Events and statistics always see every slot.
+
+        with AccessWriter(folder, labels) as writer:
+            for chunk in chunks:
+                writer.write(chunk)
+            statistics = writer.finish()
+    """
+
+    def __init__(self, folder: Path, labels: RunLabels, access: AccessMode = "all") -> None:
+        if access not in ACCESS_MODES:
+            raise InputError(f"[results] access = {access!r}: use one of {', '.join(ACCESS_MODES)}")
+        self._labels = labels
+        self._mode = access
+        self._names = _Names(labels)
+        self._group_slots = max(1, ROWS_PER_GROUP // max(1, labels.terminals))
+        self._waiting: list[AccessChunk] = []
+        self._last: AccessChunk | None = None  # the last slot written
+        self._next_slot = 0
+        self._statistics = StatisticsBuilder(labels, folder)
+        self._access = _parquet(folder / "access.parquet", ACCESS_SCHEMA)
+        self._events = _parquet(folder / "events.parquet", EVENT_SCHEMA)
+
+    def __enter__(self) -> "AccessWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._access.close()
+        self._events.close()
+        self._statistics.close()
+
+    def write(self, chunk: AccessChunk) -> None:
+        """Take the next slots, in order; any number of them."""
+        chunk.check(self._labels, self._next_slot)
+        start = 0
+        while start < chunk.slots:
+            stop = min(chunk.slots, start + self._room())
+            self._waiting.append(chunk.part(start, stop))
+            self._next_slot += stop - start
+            start = stop
+            if self._room() == self._group_slots:
+                self._write_group()
+
+    def finish(self) -> RunStatistics:
+        """Write what is left, close the files and return the statistics of the whole run."""
+        if self._next_slot != self._labels.slots:
+            raise InputError(
+                f"the run has {self._labels.slots} slots, but only {self._next_slot} were written"
+            )
+        if self._waiting:
+            self._write_group()
+        self._access.close()
+        self._events.close()
+        return self._statistics.finish()
+
+    def _room(self) -> int:
+        """Slots that still fit into the group being gathered; a full group counts as empty."""
+        return self._group_slots - self._next_slot % self._group_slots
+
+    def _write_group(self) -> None:
+        group = join(self._waiting)
+        self._waiting.clear()
+        changes = changes_between(self._last, group)
+        self._statistics.add(changes)
+        self._write_rows(changes)
+        events = event_table(changes, self._labels)
+        if events.num_rows:
+            self._events.write_table(events, row_group_size=events.num_rows)
+        self._last = group.part(group.slots - 1, group.slots)
+
+    def _write_rows(self, changes: Changes) -> None:
+        rows = _kept_rows(changes, self._mode, is_first=self._last is None)
+        if rows.any():
+            table = _access_table(changes.chunk, rows, self._names)
+            self._access.write_table(table, row_group_size=table.num_rows)
+
+
+class _Names:
+    """The dictionaries of the access table's text columns, the same in every row group."""
+
+    def __init__(self, labels: RunLabels) -> None:
+        self.labels = labels
+        countries, self.country_of_gateway = np.unique(labels.gateway_country, return_inverse=True)
+        self.countries = countries
+        self.country_of_gateway = np.where(
+            labels.gateway_country == "", -1, self.country_of_gateway
+        )
+
+
+def _kept_rows(changes: Changes, mode: AccessMode, *, is_first: bool) -> NDArray[np.bool_]:
+    """Which (slot, terminal) rows of a group the access table keeps, (K, S)."""
+    if mode != "changes":
+        return np.full(changes.chunk.reason.shape, mode == "all")
+    differs = [
+        getattr(changes.chunk, name) != getattr(changes.before, name)
+        for name in ("reason", "sat", "gateway", "pop")
+    ]
+    kept: NDArray[np.bool_] = np.logical_or.reduce(differs)
+    if is_first:
+        kept[0] = True
+    return kept
+
+
+def _access_table(chunk: AccessChunk, rows: NDArray[np.bool_], names: _Names) -> pa.Table:
+    """The kept rows of a group as a table of `ACCESS_SCHEMA`, by slot, then terminal."""
+    labels = names.labels
+    slot, terminal = np.nonzero(rows)
+    gateway = chunk.gateway[rows]
+    country = np.append(names.country_of_gateway, -1)[gateway]  # -1 reads the last
+    run_slot = slot + chunk.first_slot
+    nothing = pa.nulls(run_slot.size, pa.float64())
+    columns = [
+        pa.array(run_slot.astype(np.int32)),
+        pa.array(labels.utc(run_slot)).cast(pa.timestamp("us", tz="UTC")),
+        coded(terminal.astype(np.int32), labels.terminal_id),
+        coded((chunk.reason[rows] >= 0).astype(np.int8), ["served", "out"]),
+        coded(chunk.reason[rows].astype(np.int8), REASONS),
+        _known(np.append(labels.norad_id, -1)[chunk.sat[rows]].astype(np.int32)),
+        _finite(chunk.elevation_deg[rows].astype(np.float32)),
+        _finite(chunk.azimuth_deg[rows].astype(np.float32)),
+        _finite(chunk.range_m[rows]),
+        coded(gateway, labels.gateway_id),
+        coded(country.astype(np.int32), names.countries),
+        coded(chunk.pop[rows], labels.pop_id),
+        _known(chunk.isl_hops[rows]),
+        _finite(chunk.rtt_s[rows]),
+        nothing,
+        nothing,
+    ]
+    return pa.Table.from_arrays(columns, schema=ACCESS_SCHEMA)
+
+
+def _known(values: NDArray[np.signedinteger]) -> pa.Array:
+    return pa.array(values, mask=values < 0)
+
+
+def _finite(values: NDArray[np.floating]) -> pa.Array:
+    return pa.array(values, mask=np.isnan(values))
+
+
+def _parquet(path: Path, schema: pa.Schema) -> Any:
+    """Open a Parquet file whose bytes depend on its rows and the row groups alone."""
+    texts = [f.name for f in schema if pa.types.is_dictionary(f.type)]
+    return pq.ParquetWriter(
+        path, schema, version="2.6", compression="zstd", use_dictionary=["slot", "time_utc", *texts]
+    )
