@@ -95,7 +95,7 @@ def instants(epoch_utc: np.datetime64, t_s: FloatArray, where: str = "") -> Time
     second, 7.5 km of satellite motion, from there on.
     """
     t_s = np.ascontiguousarray(t_s, dtype=np.float64)
-    epoch_utc = epoch_utc.astype("datetime64[ns]")
+    epoch_utc = _to_ns(epoch_utc)
     if t_s.ndim != 1 or not np.isfinite(t_s).all():
         raise _refusal(where, f"times of shape {t_s.shape}: pass finite seconds, shape (T,)")
     if t_s.size:
@@ -120,12 +120,12 @@ def parse_utc(moment: str | datetime | np.datetime64, where: str = "") -> np.dat
     else:
         raise _refusal(where, f"found {moment!r}, expected a time such as 2026-06-14T12:00:12Z")
     _refuse_far_year(utc, where)  # nanoseconds hold only the years 1678 to 2261
-    return np.datetime64(utc, "ns")
+    return _to_ns(utc)
 
 
 def format_utc(utc: np.datetime64) -> str:
     """Return a moment as `2026-06-14T12:00:12Z`, with a fraction only where there is one."""
-    seconds, _, fraction = str(utc.astype("datetime64[ns]")).partition(".")
+    seconds, _, fraction = str(_to_ns(utc)).partition(".")
     fraction = fraction.rstrip("0")
     return f"{seconds}.{fraction}Z" if fraction else f"{seconds}Z"
 
@@ -155,8 +155,13 @@ def _refusal(where: str, text: str) -> InputError:
     return InputError(f"{where}: {text}" if where else text)
 
 
+def _to_ns(utc: np.datetime64) -> np.datetime64:
+    moment: np.datetime64 = utc.astype("datetime64[ns]")
+    return moment
+
+
 def _aligned(start_utc: np.datetime64) -> np.datetime64:
-    start_utc = start_utc.astype("datetime64[ns]")
+    start_utc = _to_ns(start_utc)
     late_ns = (int(start_utc.astype(np.int64)) - _FIRST_SLOT_OF_MINUTE_NS) % _ALIGNED_SLOT_NS
     return np.datetime64(start_utc - np.timedelta64(late_ns, "ns"))
 
