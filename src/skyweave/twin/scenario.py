@@ -39,10 +39,15 @@ class Time(Section):
     duration_s: Positive
     slot_s: Positive = 15.0
 
-    @field_validator("start_utc")
+    @field_validator("start_utc", mode="before")
     @classmethod
-    def _is_aware(cls, value: datetime) -> datetime:
-        parse_utc(value, "start_utc")
+    def _is_a_utc_moment(cls, value: object) -> object:
+        if not isinstance(value, str | datetime):
+            raise ValueError(f"found {_short(value)}, expected a time: 2026-06-14T12:00:12Z")
+        try:
+            parse_utc(value)
+        except InputError as refusal:
+            raise ValueError(str(refusal)) from None
         return value
 
 
@@ -288,6 +293,8 @@ def _advice(error: ErrorDetails, content: dict[str, Any]) -> str:
             whole = _place(error["loc"], content)
             return f"{whole}: {message}" if whole else message
         case _:
+            if isinstance(last, int):
+                last, within = _place(error["loc"], content), ""
             found = f"{last} = {_short(error['input'])}"
             return f"{found}{within}: {_expected(error)}{_unit_hint(str(last), error['input'])}"
 

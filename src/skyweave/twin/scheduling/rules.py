@@ -33,6 +33,11 @@ class Rule:
     name: str
     score: Score
     looks_ahead: bool = True
+    folder: Path = Path()  # where the file of a rule of one's own is
+
+    def __reduce__(self) -> tuple[Callable[[str, Path], "Rule"], tuple[str, Path]]:
+        # A function loaded from a file cannot be sent to a worker, but its name can.
+        return find_rule, (self.name, self.folder)
 
 
 def _highest_elevation(candidates: Candidates) -> FloatArray:
@@ -63,7 +68,7 @@ def find_rule(name: str, folder: Path = Path()) -> Rule:
         near = difflib.get_close_matches(name, BUILT_IN, n=1)
         hint = f'did you mean "{near[0]}"?' if near else f"known rules: {', '.join(BUILT_IN)}"
         raise InputError(f'assignment.rule = "{name}" is unknown; {hint} (or FILE.py:FUNCTION)')
-    return Rule(name, _load(folder / file, function, name))
+    return Rule(name, _load(folder / file, function, name), folder=folder)
 
 
 def score_candidates(rule: Rule, candidates: Candidates) -> FloatArray:
