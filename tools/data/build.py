@@ -3,7 +3,8 @@
     SKYWEAVE_REFERENCE_DATA=FOLDER python tools/data/build.py
 
 Only sources whose licence lets the package carry them are read; src/skyweave/data/CREDITS.md
-names each. The output is deterministic: running it twice changes nothing.
+names each.  The output is deterministic: running it twice changes nothing.  The invented files of
+src/skyweave/data/demo are made by demo.py.
 """
 
 import csv
@@ -12,24 +13,38 @@ import io
 import json
 import lzma
 import os
-import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
-SOURCE = Path(os.environ["SKYWEAVE_REFERENCE_DATA"])
+from skyweave.places.folding import fold
+
 TARGET = Path(__file__).parents[2] / "src" / "skyweave" / "data"
+LEASES_AND_ZONES = ("Admin-0 lease", "Admin-0 overlay")  # nobody disputes these
+DECIMALS = 4  # of a disputed area's outline: 11 m
 
 
-def read(name: str) -> bytes:
-    data = (SOURCE / name).read_bytes()
-    if name.endswith(".xz"):
-        return lzma.decompress(data)
-    return gzip.decompress(data) if name.endswith(".gz") else data
+def built_files(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield every shipped file made from the reference data: its name and plain content."""
+    catalogue = read(source / "tle/2026-06-14/active.tle.xz").replace(b"\r\n", b"\n")
+    yield "active_2026-06-14.tle.xz", catalogue
+    yield "filed_shells.csv", read(source / "constellations/fcc_filing_shells.csv")
+    cities_of_hypatia = "oracles/hypatia_kuiper_630/ground_stations_top_100.basic.txt"
+    yield "hypatia_cities.csv", read(source / cities_of_hypatia)
+    yield "gateways_2026-03-20.csv", gateways(source)
+    yield "pops_2026-04-16.csv", pops(source)
+    for layer in ("ne_50m_admin_0_countries", "ne_50m_admin_0_boundary_lines_disputed_areas"):
+        yield f"{layer}.geojson.xz", boundaries(source, layer)
+    yield "ne_10m_admin_0_disputed_areas.geojson.xz", disputed_areas(source)
+    yield "cities15000.csv.xz", cities(source)
+    yield "earth_orientation.csv.xz", earth_orientation(source)
+    yield "leap_seconds.dat", read(source / "eop/Leap_Second.dat")
 
 
-def write(name: str, data: bytes) -> None:
-    packed = lzma.compress(data, preset=9) if name.endswith(".xz") else data
-    (TARGET / name).write_bytes(packed)
-    print(f"{name}: {len(packed):,} bytes")
+def read(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix == ".xz":
+        return lzma.decompress(content)
+    return gzip.decompress(content) if path.suffix == ".gz" else content
 
 
 def to_csv(header: list[str], rows: list[list[object]]) -> bytes:
@@ -39,77 +54,87 @@ def to_csv(header: list[str], rows: list[list[object]]) -> bytes:
     return text.getvalue().encode()
 
 
-def gateways() -> None:
-    stations = json.loads(read("gateways/starlink/ground-stations_2026-03-20.json"))["stations"]
+def gateways(source: Path) -> bytes:
+    listed = json.loads(read(source / "gateways/starlink/ground-stations_2026-03-20.json"))
     rows = [
-        [s["name"], s["lat"], s["lon"], s["status"]] for s in stations if s["type"] == "gateway"
+        [s["name"], s["lat"], s["lon"], s["status"]]
+        for s in listed["stations"]
+        if s["type"] == "gateway"
     ]
-    write("gateways_2026-03-20.csv", to_csv(["name", "lat_deg", "lon_deg", "status"], rows))
+    return to_csv(["name", "lat_deg", "lon_deg", "status"], rows)
 
 
-def pops() -> None:
+def pops(source: Path) -> bytes:
     """Real points of presence: those in an interconnection facility, with a DNS code."""
-    listed = json.loads(read("gateways/starlink/pop_geoip_2026-04.json"))
+    listed = json.loads(read(source / "gateways/starlink/pop_geoip_2026-04.json"))
     rows = [
         [p["code"], p["city"], p["country"], round(p["lat"], 4), round(p["lon"], 4)]
         for p in listed
         if p["code"] and p.get("type") == "netfac"
     ]
-    header = ["pop_id", "city", "country_name", "lat_deg", "lon_deg"]
-    write("pops_2026-04-16.csv", to_csv(header, sorted(rows)))
+    return to_csv(["pop_id", "city", "country_name", "lat_deg", "lon_deg"], sorted(rows))
 
 
-def boundaries() -> None:
-    for name in ("ne_50m_admin_0_countries", "ne_50m_admin_0_boundary_lines_disputed_areas"):
-        layer = json.loads(read(f"boundaries/natural-earth/{name}.geojson.xz"))
-        for feature in layer["features"]:
-            kept = ("NAME", "ISO_A2", "ISO_A2_EH", "ADM0_A3", "FEATURECLA")
-            properties = {k.upper(): v for k, v in feature["properties"].items()}
-            feature["properties"] = {k: properties[k] for k in kept if k in properties}
-        write(f"{name}.geojson.xz", json.dumps(layer, separators=(",", ":")).encode())
+def boundaries(source: Path, name: str) -> bytes:
+    kept = ("NAME", "ISO_A2", "ADM0_A3", "FEATURECLA")
+    layer = json.loads(read(source / f"boundaries/natural-earth/{name}.geojson.xz"))
+    for feature in layer["features"]:
+        feature["properties"] = properties(feature, kept)
+    return json.dumps(layer, separators=(",", ":")).encode()
 
 
-def folded(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return plain.casefold().strip()
+def disputed_areas(source: Path) -> bytes:
+    name = "ne_10m_admin_0_disputed_areas"
+    layer = json.loads(read(source / f"boundaries/natural-earth/{name}.geojson.xz"))
+    features = []
+    for feature in layer["features"]:
+        feature["properties"] = properties(feature, ("BRK_NAME", "NOTE_BRK", "FEATURECLA"))
+        feature["geometry"]["coordinates"] = rounded(feature["geometry"]["coordinates"])
+        if feature["properties"]["FEATURECLA"] not in LEASES_AND_ZONES:
+            features.append(feature)
+    layer["features"] = features
+    return json.dumps(layer, separators=(",", ":")).encode()
 
 
-def cities() -> None:
-    listed = json.loads(read("cities/geonames_cities15000.json.xz")).values()
+def properties(feature: dict, kept: tuple[str, ...]) -> dict:
+    upper = {key.upper(): value for key, value in feature["properties"].items()}
+    return {key: upper[key] for key in kept if key in upper}
+
+
+def rounded(coordinates: list | float) -> list | float:
+    if isinstance(coordinates, list):
+        return [rounded(inner) for inner in coordinates]
+    return round(coordinates, DECIMALS)
+
+
+def cities(source: Path) -> bytes:
+    """Towns of 15,000 people, largest first, with their other names in the Latin alphabet."""
+    listed = json.loads(read(source / "cities/geonames_cities15000.json.xz")).values()
     rows = []
     for city in sorted(listed, key=lambda c: (-c["population"], c["geonameid"])):
-        others = {folded(a) for a in city["alternatenames"] if a.isascii() or len(folded(a)) > 2}
-        others -= {folded(city["name"]), ""}
+        others = {fold(name) for name in city["alternatenames"]} - {fold(city["name"])}
+        latin = sorted(name for name in others if name.isascii() and len(name) > 2)
         row = [city[k] for k in ("geonameid", "name", "countrycode", "latitude", "longitude")]
-        rows.append([*row, city["population"], "|".join(sorted(others))])
+        rows.append([*row, city["population"], "|".join(latin)])
     header = ["geonameid", "name", "country", "lat_deg", "lon_deg", "population", "aliases"]
-    write("cities15000.csv.xz", to_csv(header, rows))
+    return to_csv(header, rows)
 
 
-def earth_orientation() -> None:
+def earth_orientation(source: Path) -> bytes:
     """Modified Julian date, UT1-UTC and the pole; trailing days without a value are left out."""
     rows = []
-    for line in read("eop/finals2000A.all.xz").decode().splitlines():
+    for line in read(source / "eop/finals2000A.all.xz").decode().splitlines():
         mjd, pole_x, pole_y, ut1 = line[7:15], line[18:27], line[37:46], line[58:68]
         if pole_x.strip() and pole_y.strip() and ut1.strip():
             rows.append([int(float(mjd)), pole_x.strip(), pole_y.strip(), ut1.strip()])
-    header = ["mjd_utc", "pole_x_arcsec", "pole_y_arcsec", "ut1_minus_utc_s"]
-    write("earth_orientation.csv.xz", to_csv(header, rows))
-    write("leap_seconds.dat", read("eop/Leap_Second.dat"))
+    return to_csv(["mjd_utc", "pole_x_arcsec", "pole_y_arcsec", "ut1_minus_utc_s"], rows)
 
 
 def main() -> None:
-    catalogue = read("tle/2026-06-14/active.tle.xz").replace(b"\r\n", b"\n")
-    write("active_2026-06-14.tle.xz", catalogue)
-    write("filed_shells.csv", read("constellations/fcc_filing_shells.csv"))
-    write(
-        "hypatia_cities.csv", read("oracles/hypatia_kuiper_630/ground_stations_top_100.basic.txt")
-    )
-    gateways()
-    pops()
-    boundaries()
-    cities()
-    earth_orientation()
+    for name, content in built_files(Path(os.environ["SKYWEAVE_REFERENCE_DATA"])):
+        packed = lzma.compress(content, preset=9) if name.endswith(".xz") else content
+        (TARGET / name).write_bytes(packed)
+        print(f"{name}: {len(packed):,} bytes")
 
 
 if __name__ == "__main__":
