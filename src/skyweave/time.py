@@ -3,6 +3,7 @@
 A moment is `epoch_utc` (datetime64[ns], UTC) plus float64 seconds `t_s` from it.
 """
 
+import json
 import math
 import re
 from dataclasses import dataclass
@@ -216,20 +217,22 @@ def _no_zone(found: str, where: str) -> InputError:
 
 
 def _from_text(text: str, where: str) -> np.datetime64:
-    shown = text if len(text) <= 40 else text[:37] + "..."
+    shown = json.dumps(text if len(text) <= 40 else text[:37] + "...")  # quoted, on one line
     parts = _ISO_UTC.fullmatch(text.strip())
     if parts is None:
-        raise _refusal(where, f'found "{shown}", expected a time such as 2026-06-14T12:00:12Z')
+        raise _refusal(where, f"found {shown}, expected a time such as 2026-06-14T12:00:12Z")
     if parts["zone"] is None:
         raise _no_zone(text.strip(), where)
     if parts["second"] == "60":
         raise _refusal(
-            where, f'found "{shown}", a leap second, which a run cannot hold; take the next second'
+            where, f"found {shown}, a leap second, which a run cannot hold; take the next second"
         )
     try:
         zone = "+00:00" if parts["zone"] in "Zz" else parts["zone"]
         moment = datetime.fromisoformat(f"{parts['day']}T{parts['minute']}:{parts['second']}{zone}")
-    except ValueError as error:
-        raise _refusal(where, f'found "{shown}", which no calendar holds ({error})') from None
+    except ValueError:
+        raise _refusal(
+            where, f"found {shown}, which no calendar holds; check month, day, hour and offset"
+        ) from None
     fraction_ns = int((parts["fraction"] or ".").removeprefix(".").ljust(9, "0"))
     return _from_datetime(moment, where) + np.timedelta64(fraction_ns, "ns")
