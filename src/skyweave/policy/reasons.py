@@ -90,7 +90,7 @@ _TEXT = {
 }
 
 
-def reason_names(index: NDArray[np.int16]) -> NDArray[np.str_]:
+def reason_names(number: NDArray[np.signedinteger]) -> NDArray[np.str_]:
     """Return the reasons' names for an array of reason numbers, "" where served (-1)."""
-    names = np.array([*REASONS, ""])  # -1 reads the last
-    return names[index]
+    names: NDArray[np.str_] = np.array([*REASONS, ""])  # -1 reads the last
+    return np.take(names, number)

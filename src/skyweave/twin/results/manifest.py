@@ -1,0 +1,208 @@
+"""`manifest.json`: what was computed, from what, with what, and what came out, on one page."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import skyweave
+from skyweave.policy.reasons import REASONS
+from skyweave.time import format_utc, parse_utc
+from skyweave.twin.results.chunk import RunLabels
+from skyweave.twin.results.fleet import cells_of
+from skyweave.twin.results.folder import KIND, PARTS
+from skyweave.twin.results.statistics import RunStatistics
+
+LIBRARIES = ("h3", "numba", "numpy", "pandas", "pyarrow", "scipy", "sgp4")
+DIGITS = 9  # of seconds and shares: a nanosecond, and past what summing order can move
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run knows about itself besides its results; nothing here depends on the machine."""
+
+    title: str
+    seed: int
+    scenario: Mapping[str, Any]  # as checked; positions of terminals and sites are coarsened
+    catalogue_source: str
+    catalogue_digest: str
+    element_age_days: NDArray[np.float64]  # of the satellites used, from epoch to the run's start
+    satellites_used: int
+    satellites_left_out: Mapping[str, int]  # by satellite class
+    rows_left_out: Mapping[str, int] = field(default_factory=dict)  # catalogue rows by cause
+    orientation: str = "iers"  # "none": UT1 = UTC, no polar motion
+    is_inside_orientation_table: bool = True
+    processing_s: float = 0.0  # constant part of every RTT
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How this one execution went: the only part of a run that may differ between machines."""
+
+    wall_s: float
+    workers: int
+    host: str
+
+
+def manifest_of(
+    folder: Path,
+    labels: RunLabels,
+    facts: RunFacts,
+    statistics: RunStatistics,
+    execution: Execution,
+) -> dict[str, Any]:
+    """Return the manifest of a run whose tables already stand in `folder`."""
+    return {
+        "kind": KIND,
+        "format": 1,
+        "title": facts.title,
+        "time": {
+            "start_utc": format_utc(labels.epoch_utc),
+            "end_utc": format_utc(labels.utc(np.array([labels.slots]))[0]),
+            "slot_s": labels.slot_s,
+            "slots": labels.slots,
+        },
+        "summary": summary_of(labels, facts, statistics),
+        "outages": _outages(statistics),
+        "mean_rtt_parts_s": _mean_parts(facts, statistics),
+        "warnings": list(facts.warnings),
+        "seed": facts.seed,
+        "catalogue": {
+            "source": facts.catalogue_source,
+            "digest": facts.catalogue_digest,
+            "element_age_days": _ages(facts.element_age_days),
+            "rows_left_out": dict(facts.rows_left_out),
+        },
+        "earth": {
+            "orientation": facts.orientation,
+            "is_inside_table": facts.is_inside_orientation_table,
+        },
+        "gateways": int(labels.gateway_id.size),
+        "pops": int(labels.pop_id.size),
+        "scenario_digest": scenario_digest(facts.scenario),
+        "scenario": _without_positions(facts.scenario),
+        "versions": _versions(),
+        "files": {name: _file_digest(folder / name) for name in PARTS},
+        "execution": {
+            "wall_s": round(execution.wall_s, 3),
+            "workers": execution.workers,
+            "host": execution.host,
+        },
+    }
+
+
+def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest as indented JSON."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def summary_of(labels: RunLabels, facts: RunFacts, statistics: RunStatistics) -> dict[str, Any]:
+    """The part of `run --json` that does not depend on where and how fast the run was made.
+
+    `outages_by_reason` counts terminal-slots without service, so that with the served ones they
+    sum to slots times terminals.
+    """
+    return {
+        "scenario": facts.title,
+        "slots": labels.slots,
+        "terminals": labels.terminals,
+        "satellites": {
+            "used": facts.satellites_used,
+            "left_out": dict(facts.satellites_left_out),
+        },
+        "served_share": _rounded(statistics.served_share),
+        "rtt_s": {
+            name: _rounded(value)
+            for name, value in zip(("p5", "p50", "p95"), statistics.rtt_s, strict=True)
+        },
+        "handovers_per_hour": _rounded(statistics.handovers_per_hour),
+        "outages_by_reason": {
+            reason: found["terminal_slots"] for reason, found in _outages(statistics).items()
+        },
+    }
+
+
+def scenario_digest(scenario: Mapping[str, Any]) -> str:
+    """SHA-256 over the scenario as sorted, compact JSON, exact positions included."""
+    text = json.dumps(scenario, sort_keys=True, separators=(",", ":"), default=_plain)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _outages(statistics: RunStatistics) -> dict[str, dict[str, int]]:
+    """By reason, most first: slots without service and the terminals that had any."""
+    slots = statistics.reason_slots.sum(axis=0)
+    terminals = (statistics.reason_slots > 0).sum(axis=0)
+    return {
+        str(REASONS[r]): {"terminal_slots": int(slots[r]), "terminals": int(terminals[r])}
+        for r in np.argsort(-slots, kind="stable")
+        if slots[r]
+    }
+
+
+def _mean_parts(facts: RunFacts, statistics: RunStatistics) -> dict[str, float | None]:
+    parts = {name.removesuffix("_s"): value for name, value in statistics.mean_parts_s.items()}
+    is_known = not np.isnan(statistics.rtt_s[1])
+    parts["processing"] = facts.processing_s if is_known else float("nan")
+    return {name: _rounded(value) for name, value in parts.items()}
+
+
+def _ages(age_days: NDArray[np.float64]) -> dict[str, float | None]:
+    """Percentiles of the elements' distance from the start, before or after, in days."""
+    if age_days.size == 0:
+        return dict.fromkeys(("p5", "p50", "p95", "max"))
+    ages = [*np.percentile(np.abs(age_days), (5, 50, 95)), np.abs(age_days).max()]
+    return {
+        name: round(float(age), 3)
+        for name, age in zip(("p5", "p50", "p95", "max"), ages, strict=True)
+    }
+
+
+def _without_positions(scenario: Mapping[str, Any]) -> dict[str, Any]:
+    """The scenario with each exact position replaced by its H3 cell: those stay with the owner."""
+    coarse = json.loads(json.dumps(scenario, default=_plain))
+    for section in ("terminals", "sites"):
+        for row in coarse.get(section) or ():
+            lat_deg, lon_deg = row.pop("lat_deg", None), row.pop("lon_deg", None)
+            row.pop("height_wgs84_m", None)
+            if lat_deg is not None and lon_deg is not None:
+                row["cell"] = str(cells_of(np.array([lat_deg]), np.array([lon_deg]))[0])
+    return dict(coarse)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "skyweave": skyweave.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+    }
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rounded(value: float) -> float | None:
+    """A number for JSON: null where there is none."""
+    return None if np.isnan(value) else round(float(value), DIGITS)
+
+
+def _plain(value: object) -> Any:
+    """What JSON cannot write by itself."""
+    if isinstance(value, datetime | np.datetime64):
+        return format_utc(parse_utc(value))
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in a manifest")

@@ -1,0 +1,224 @@
+"""The map of a run: where there was service, how fast, and where it came down.
+
+A terminal is drawn at the centre of its H3 resolution 5 cell, never where it stands; a moving one
+is not drawn.  Boundaries are Natural Earth's, those in dispute dashed.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skyweave.places.boundaries import boundaries, country_outlines, disputed_lines
+from skyweave.twin.results.folder import Run
+from skyweave.twin.results.style import (
+    BLUE,
+    GREY,
+    INK,
+    VERMILLION,
+    positions,
+    span_text,
+    titled,
+)
+
+FloatArray = NDArray[np.float64]
+
+SEA, LAND, COAST, GRID = "#eaf1f6", "#dcdfe4", "#9aa5b1", "#d3dde5"
+REGION_LON_DEG, REGION_LAT_DEG = 70.0, 45.0  # a fleet within these spans gets a map of its region
+REGION_MARGIN_DEG = 3.0
+WORLD_SIZE_IN, REGION_WIDTH_IN = (11.0, 6.5), 10.0
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A map projection with its edge: longitude and latitude in degrees to the plane."""
+
+    project: Callable[[FloatArray, FloatArray], FloatArray]  # (K,), (K,) -> (K, 2)
+    middle_deg: float  # longitude in the middle
+    edge: FloatArray  # (K, 2) in the plane, closed
+    copies_deg: tuple[float, ...]  # turns at which lines are drawn, for a window across 180 deg
+    size_in: tuple[float, float]
+
+    def inside(self, places: pd.DataFrame) -> pd.DataFrame:
+        """The places within the edge's box, with their `x` and `y` in the plane."""
+        lon_deg = places["lon_deg"].to_numpy() - self.middle_deg
+        east_deg = (lon_deg + 180.0) % 360.0 - 180.0 + self.middle_deg
+        x, y = self.project(east_deg, places["lat_deg"].to_numpy()).T
+        (left, low), (right, high) = self.edge.min(axis=0), self.edge.max(axis=0)
+        is_inside = (left <= x) & (x <= right) & (low <= y) & (y <= high)
+        found: pd.DataFrame = places.assign(x=x, y=y)[is_inside]
+        return found
+
+    def lines(self, lines: Iterable[FloatArray]) -> list[FloatArray]:
+        return [
+            self.project(line[:, 0] + turn_deg, line[:, 1])
+            for line in lines
+            for turn_deg in self.copies_deg
+        ]
+
+
+def draw_map(run: Run) -> Any:
+    """Terminals by median RTT, those with outages marked, above the gateways and PoPs in use."""
+    from matplotlib.figure import Figure
+
+    fleet = positions(run)
+    sheet = _sheet(fleet["lon_deg"].to_numpy(), fleet["lat_deg"].to_numpy())
+    figure = Figure(figsize=sheet.size_in)
+    _headings(figure, run, moving=len(run.fleet) - len(fleet))
+    axes = figure.add_axes((0.01, 0.12, 0.98, 0.77))
+    _draw_earth(axes, sheet)
+    _draw_ground(axes, sheet, run.ground)
+    dots = _draw_terminals(axes, sheet, fleet)
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(0.0, -0.01), ncols=3, handletextpad=0.3, columnspacing=1.4
+    )
+    if dots is not None:
+        bar = figure.add_axes((0.70, 0.075, 0.27, 0.022))
+        figure.colorbar(dots, cax=bar, orientation="horizontal", extend="both")
+        bar.set_xlabel("median round-trip time of a terminal (ms)", size=9)
+        bar.grid(visible=False)
+    return figure
+
+
+def _headings(figure: Any, run: Run, moving: int) -> None:
+    unseen = f"  ·  {moving} moving not drawn" if moving else ""
+    place = "terminals at the centres of 250 km² cells"
+    titled(
+        figure,
+        f"Where there was service, and how fast: {run.manifest['title']}",
+        f"{span_text(run)}  ·  {place}{unseen}",
+    )
+
+
+def _draw_earth(axes: Any, sheet: _Sheet) -> None:
+    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.patches import Polygon
+
+    earth = Polygon(sheet.edge, closed=True, facecolor=SEA, edgecolor=COAST, lw=0.8)
+    axes.add_patch(earth)
+    parts = (
+        PolyCollection(sheet.lines(_shells()), facecolor=LAND, edgecolor="none"),
+        LineCollection(sheet.lines(_graticule()), colors=GRID, lw=0.5),
+        LineCollection(sheet.lines(country_outlines()), colors=COAST, lw=0.5),
+        LineCollection(sheet.lines(disputed_lines()), colors=GREY, lw=0.6, linestyles=(0, (3, 2))),
+    )
+    for part in parts:
+        axes.add_collection(part)
+        part.set_clip_path(earth)
+    (left, low), (right, high) = sheet.edge.min(axis=0), sheet.edge.max(axis=0)
+    axes.set(xlim=(left, right), ylim=(low, high), aspect="equal")
+    axes.set_axis_off()
+
+
+def _draw_ground(axes: Any, sheet: _Sheet, ground: pd.DataFrame) -> None:
+    is_gateway, is_used = ground["kind"] == "gateway", ground["served_share"] > 0
+    for rows, label, marker, size, face, edge in (
+        (is_gateway & ~is_used, "gateway, idle", "^", 16, "white", GREY),
+        (is_gateway & is_used, "gateway", "^", 26, INK, "white"),
+        (~is_gateway & is_used, "point of presence", "s", 26, "white", BLUE),
+    ):
+        _marks(axes, sheet, ground[rows], label, marker=marker, s=size, c=face, ec=edge, zorder=3)
+
+
+def _draw_terminals(axes: Any, sheet: _Sheet, fleet: pd.DataFrame) -> Any:
+    """Dots for those served, rings where there were outages, crosses where there was nothing."""
+    size = float(np.clip(6000 / max(1, len(fleet)), 9, 46))
+    is_served = fleet["served_share"] > 0
+    was_out = is_served & (fleet["served_share"] < 1)
+    rtt_ms = 1e3 * fleet.loc[is_served, "rtt_p50_s"].to_numpy()
+    dots = None
+    if rtt_ms.size:
+        low, high = np.percentile(rtt_ms, (2, 98))
+        scale = {"cmap": "viridis_r", "vmin": low, "vmax": max(high, low + 1.0)}
+        dots = _marks(
+            axes,
+            sheet,
+            fleet[is_served],
+            "terminal",
+            c=rtt_ms,
+            s=size,
+            ec=INK,
+            lw=0.25,
+            zorder=4,
+            **scale,
+        )
+    ring = {"s": 2.6 * size, "c": "none", "ec": VERMILLION, "lw": 1.1, "zorder": 5}
+    _marks(axes, sheet, fleet[was_out], "terminal, out part of the time", **ring)
+    cross = {"marker": "x", "s": 1.6 * size, "c": VERMILLION, "lw": 1.4, "zorder": 5}
+    _marks(axes, sheet, fleet[~is_served], "terminal, never served", **cross)
+    return dots
+
+
+def _marks(axes: Any, sheet: _Sheet, table: pd.DataFrame, label: str, **look: Any) -> Any:
+    """Draw one kind of place and count it in the legend; nothing when there are none."""
+    table = sheet.inside(table)
+    if table.empty:
+        return None
+    return axes.scatter(table["x"], table["y"], label=f"{label} ({len(table):,})", **look)
+
+
+def _shells() -> list[FloatArray]:
+    """The outer rings of all countries' polygons."""
+    known = boundaries()
+    is_shell = np.diff(known.ring_polygon, prepend=-1) > 0
+    return [ring for ring, outer in zip(known.rings, is_shell, strict=True) if outer]
+
+
+def _graticule() -> list[FloatArray]:
+    """Meridians and parallels every 30 degrees, as polylines of longitude and latitude."""
+    fine_lat, fine_lon = np.linspace(-90, 90, 91), np.linspace(-180, 180, 181)
+    meridians = [np.column_stack([np.full(91, lon), fine_lat]) for lon in range(-180, 181, 30)]
+    parallels = [np.column_stack([fine_lon, np.full(181, lat)]) for lat in range(-60, 61, 30)]
+    return meridians + parallels
+
+
+def _sheet(lon_deg: FloatArray, lat_deg: FloatArray) -> _Sheet:
+    """The region's map for a fleet in one region, else the world's."""
+    if lon_deg.size == 0:
+        return _world()
+    turns = np.exp(1j * np.radians(lon_deg)).mean()
+    middle_deg = float(np.degrees(np.angle(turns)))
+    east_deg = (lon_deg - middle_deg + 180.0) % 360.0 - 180.0
+    if np.ptp(east_deg) > REGION_LON_DEG or np.ptp(lat_deg) > REGION_LAT_DEG:
+        return _world()
+    middle_deg += (east_deg.min() + east_deg.max()) / 2.0
+    return _region(middle_deg, np.ptp(east_deg), float(lat_deg.min()), float(lat_deg.max()))
+
+
+def _region(middle_deg: float, span_deg: float, south_deg: float, north_deg: float) -> _Sheet:
+    """An equirectangular window, true to scale along its middle parallel."""
+    south_deg = max(-90.0, south_deg - REGION_MARGIN_DEG)
+    north_deg = min(90.0, north_deg + REGION_MARGIN_DEG)
+    squeeze = max(0.1, np.cos(np.radians((south_deg + north_deg) / 2.0)))
+    half_deg = span_deg / 2.0 + REGION_MARGIN_DEG / squeeze
+    height = north_deg - south_deg
+    half_deg = max(half_deg, 0.6 * height / squeeze)  # no tall strips
+
+    def project(lon_deg: FloatArray, lat_deg: FloatArray) -> FloatArray:
+        return np.column_stack([(lon_deg - middle_deg) * squeeze, lat_deg])
+
+    half = half_deg * squeeze
+    edge = np.array([[-half, south_deg], [half, south_deg], [half, north_deg], [-half, north_deg]])
+    size_in = (REGION_WIDTH_IN, REGION_WIDTH_IN * 0.98 * height / (2.0 * half) / 0.77)
+    return _Sheet(project, middle_deg, edge, (-360.0, 0.0, 360.0), size_in)
+
+
+def _world() -> _Sheet:
+    """The Equal Earth projection (Savric, Patterson and Jenny 2018), an equal-area world."""
+    side_lat = np.linspace(-90.0, 90.0, 181)
+    east, west = np.full(181, 180.0), np.full(181, -180.0)
+    edge = np.vstack([_equal_earth(east, side_lat), _equal_earth(west, side_lat[::-1])])
+    return _Sheet(_equal_earth, 0.0, edge, (0.0,), WORLD_SIZE_IN)
+
+
+def _equal_earth(lon_deg: FloatArray, lat_deg: FloatArray) -> FloatArray:
+    """Equations 9 and 10 of the paper, on the unit sphere."""
+    a1, a2, a3, a4 = 1.340264, -0.081106, 0.000893, 0.003796
+    t = np.arcsin(np.sqrt(3.0) / 2.0 * np.sin(np.radians(lat_deg)))
+    slope = a1 + 3.0 * a2 * t**2 + t**6 * (7.0 * a3 + 9.0 * a4 * t**2)
+    x = 2.0 * np.sqrt(3.0) * np.radians(lon_deg) * np.cos(t) / (3.0 * slope)
+    y = t * (a1 + a2 * t**2 + t**6 * (a3 + a4 * t**2))
+    return np.column_stack([x, y])

@@ -1,0 +1,173 @@
+"""Pictures of a run: round-trip time, map, coverage, and why there was no service."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skyweave.errors import InputError
+from skyweave.policy.reasons import Reason
+from skyweave.twin.results.folder import Run, load_run
+from skyweave.twin.results.maps import draw_map
+from skyweave.twin.results.style import (
+    BLUE,
+    SKY,
+    VERMILLION,
+    check_picture,
+    positions,
+    save,
+    span_text,
+    style,
+    titled,
+)
+
+LATITUDE_STEP_DEG = 5.0
+
+
+def plot_run(run: str | Path | Run, what: str, out: str | Path) -> Path:
+    """Draw one picture of a run folder; `what` is one of `PLOTS`, `out` a .png, .svg or .pdf."""
+    out = Path(out)
+    draw = PLOTS.get(what)
+    if draw is None:
+        raise InputError(f"--what {what}: unknown picture of a run; use one of {', '.join(PLOTS)}")
+    check_picture(out)
+    if not isinstance(run, Run):
+        run = load_run(run)
+    with style():
+        save(draw(run), out)
+    return out
+
+
+def _rtt(run: Run) -> Any:
+    """Fleet RTT over time, median and band, above the share of terminals without service."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 5.6))
+    titled(
+        figure,
+        f"Round-trip time, terminal to point of presence: {run.manifest['title']}",
+        span_text(run),
+    )
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    figure.subplots_adjust(left=0.075, right=0.985, top=0.86, bottom=0.085, hspace=0.12)
+    slots = run.slots
+    utc = slots["time_utc"].dt.tz_localize(None).to_numpy()
+    low, mid, high = (1e3 * slots[f"rtt_{p}_s"] for p in ("p5", "p50", "p95"))
+    above.fill_between(
+        utc, low, high, step="post", color=SKY, alpha=0.35, lw=0, label="5th to 95th percentile"
+    )
+    above.step(utc, mid, where="post", color=BLUE, lw=1.8, label="median")
+    above.set_ylabel("round-trip time (ms)")
+    above.set_ylim(0, _headroom(high))
+    above.legend(loc="upper right", ncols=2)
+    out = 100.0 * (1.0 - slots["served_share"])
+    below.fill_between(utc, 0, out, step="post", color=VERMILLION, alpha=0.85, lw=0)
+    below.set_ylabel("out of\nservice (%)")
+    below.set_ylim(0, max(1.0, _headroom(out)))
+    _time_axis(below, utc, run)
+    return figure
+
+
+def _headroom(values: pd.Series) -> float:
+    """An upper end for an axis from 0, with room for a legend."""
+    return 1.2 * float(values.max()) if values.notna().any() and values.max() > 0 else 1.0
+
+
+def _time_axis(axes: Any, utc: Any, run: Run) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    if utc.size:
+        axes.set_xlim(utc[0], np.datetime64(run.manifest["time"]["end_utc"].removesuffix("Z")))
+    axes.set_xlabel("UTC")
+
+
+def _coverage(run: Run) -> Any:
+    """Share of time with service by latitude, beside the share of terminals served over time."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 5.6))
+    titled(figure, f"Share of time with service: {run.manifest['title']}", span_text(run))
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
+    figure.subplots_adjust(left=0.075, right=0.97, top=0.83, bottom=0.1, wspace=0.22)
+    bands = _latitude_bands(run)
+    left.barh(
+        bands["lat_deg"], 100.0 * bands["served_share"], height=0.86 * LATITUDE_STEP_DEG, color=BLUE
+    )
+    for band in bands.itertuples():
+        left.text(1.5, band.lat_deg, f"n = {band.terminals}", va="center", size=7, color="white")
+    left.set(
+        xlim=(0, 100),
+        ylim=(-90, 90),
+        xlabel="mean share of slots served (%)",
+        ylabel="latitude (deg)",
+    )
+    left.set_yticks(range(-90, 91, 30))
+    left.set_title(f"by latitude, bands of {LATITUDE_STEP_DEG:g} deg", loc="left", size=10)
+    utc = run.slots["time_utc"].dt.tz_localize(None).to_numpy()
+    share = 100.0 * run.slots["served_share"]
+    right.step(utc, share, where="post", color=BLUE, lw=1.6)
+    right.set(ylabel="terminals served (%)", ylim=_share_limits(share))
+    right.set_title("over time", loc="left", size=10)
+    _time_axis(right, utc, run)
+    return figure
+
+
+def _share_limits(share: pd.Series) -> tuple[float, float]:
+    """From 0 to 100, or from where it gets interesting when the service was nearly whole."""
+    low = float(share.min()) if share.notna().any() else 0.0
+    return (0.0, 102.0) if low < 80.0 else (10.0 * np.floor((low - 2.0) / 10.0), 100.5)
+
+
+def _latitude_bands(run: Run) -> pd.DataFrame:
+    """Mean served share and number of terminals by band of latitude, at the bands' middles."""
+    fleet = positions(run)
+    band = np.floor(fleet["lat_deg"] / LATITUDE_STEP_DEG)
+    groups = fleet.groupby((band + 0.5) * LATITUDE_STEP_DEG)["served_share"]
+    bands = groups.agg(["mean", "size"]).reset_index()
+    bands.columns = pd.Index(["lat_deg", "served_share", "terminals"])
+    return bands
+
+
+def _reasons(run: Run) -> Any:
+    """Time without service by reason, in words."""
+    from matplotlib.figure import Figure
+
+    outages = run.manifest["outages"]
+    figure = Figure(figsize=(10, max(3.0, 1.9 + 0.62 * len(outages))))
+    height_in = figure.get_figheight()
+    titled(figure, f"Why there was no service: {run.manifest['title']}", span_text(run))
+    axes = figure.subplots()
+    figure.subplots_adjust(left=0.03, right=0.97, top=1 - 1.0 / height_in, bottom=0.55 / height_in)
+    if not outages:
+        axes.text(0.5, 0.5, "Every terminal had service in every slot.", ha="center", size=12)
+        axes.set_axis_off()
+        return figure
+    total = sum(found["terminal_slots"] for found in outages.values())
+    shares = [100.0 * found["terminal_slots"] / total for found in outages.values()]
+    places = np.arange(len(shares))
+    axes.barh(places, shares, height=0.42, color=VERMILLION)
+    for place, share, (reason, found) in zip(places, shares, outages.items(), strict=True):
+        text = f"{Reason(reason).text}  ·  {share:.1f} %, {found['terminals']:,} terminals"
+        axes.text(0.3, place - 0.32, text, va="bottom", size=9.5)
+    axes.set(
+        xlim=(0, 100),
+        ylim=(len(shares) - 0.6, -0.85),
+        xlabel="share of all time without service (%)",
+    )
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+PLOTS: dict[str, Callable[[Run], Any]] = {
+    "rtt": _rtt,
+    "map": draw_map,
+    "coverage": _coverage,
+    "reasons": _reasons,
+}

@@ -1,0 +1,91 @@
+"""The house style of pictures: colours, fonts, headings, files."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skyweave.errors import InputError
+from skyweave.twin.results.folder import Run
+
+# Okabe and Ito's colours (2008), which people with any common colour vision can tell apart.
+BLUE, SKY, GREEN, ORANGE, VERMILLION = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00"
+INK, GREY, FAINT = "#1b2430", "#5b6573", "#d9dde3"
+SUFFIXES = (".png", ".svg", ".pdf")
+
+_STYLE = {
+    "font.family": "DejaVu Sans",  # matplotlib brings it along
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "svg.hashsalt": "skyweave",  # the same run gives the same file
+}
+
+
+def check_picture(out: Path) -> None:
+    """Refuse a picture's place before anything is drawn."""
+    if out.suffix.lower() not in SUFFIXES:
+        raise InputError(f"--out {out}: use a name that ends in {', '.join(SUFFIXES)}")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}; make it first")
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the house style: every picture of ours looks alike."""
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+        yield
+
+
+def save(figure: Any, out: Path) -> None:
+    """Write a figure; the file depends on the figure alone."""
+    is_png = out.suffix.lower() == ".png"
+    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    metadata = dates.get(out.suffix.lower(), {"Software": "Skyweave"})
+    figure.savefig(out, dpi=160 if is_png else None, facecolor="white", metadata=metadata)
+
+
+def titled(figure: Any, title: str, subtitle: str) -> None:
+    """Put a heading and what it is about at the top, from the left edge."""
+    line = 0.3 / figure.get_figheight()
+    figure.text(0.015, 1.0 - 0.35 * line, title, size=14, weight="bold", va="top")
+    figure.text(0.015, 1.0 - 1.45 * line, subtitle, size=9.5, color=GREY, va="top")
+
+
+def span_text(run: Run) -> str:
+    """The run in one line: date, times, number of terminals, slot length."""
+    when = run.manifest["time"]
+    start, end = when["start_utc"], when["end_utc"]
+    day, same_day = start[:10], start[:10] == end[:10]
+    until = end[11:].removesuffix("Z") if same_day else end[:19].replace("T", " ")
+    terminals = run.manifest["summary"]["terminals"]
+    return (
+        f"{day} {start[11:].removesuffix('Z')} to {until} UTC  ·  {terminals:,} terminals  ·  "
+        f"every {when['slot_s']:g} s"
+    )
+
+
+def positions(run: Run) -> pd.DataFrame:
+    """The fixed terminals of a run with the centres of their cells as `lat_deg` and `lon_deg`."""
+    import h3
+
+    fleet = run.fleet[run.fleet["cell"] != ""].copy()
+    centres = np.array([h3.cell_to_latlng(cell) for cell in fleet["cell"]]).reshape(-1, 2)
+    fleet["lat_deg"], fleet["lon_deg"] = centres.T
+    return fleet

@@ -1,0 +1,61 @@
+"""Numbers, times and countries in the words of a reader who does not program."""
+
+import json
+from functools import cache
+
+from skyweave.data import read_data_text
+
+NOTHING = "–"
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1; only a whole reads "100 %" and only nothing "0 %"."""
+    if share != share:
+        return NOTHING
+    if 0.9995 <= share < 1.0:
+        return f"{int(share * 10_000) / 100:.2f} %"
+    if 0.0 < share < 0.0005:
+        return "under 0.1 %"
+    return f"{100.0 * share:.1f} %" if share not in (0.0, 1.0) else f"{100.0 * share:.0f} %"
+
+
+def milliseconds(time_s: float | None) -> str:
+    """A delay in seconds as whole milliseconds."""
+    return NOTHING if time_s is None or time_s != time_s else f"{1e3 * time_s:.0f} ms"
+
+
+def duration(time_s: float) -> str:
+    """A length of time with its two largest units: 45 s, 7 min 15 s, 1 h 3 min, 2 d 4 h."""
+    if time_s < 60.0:
+        return f"{time_s:g} s"
+    left = round(time_s)
+    parts: list[tuple[int, str]] = []
+    for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, unit_s)
+        if count or parts:
+            parts.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
+
+
+def moment(time_utc: str, day_utc: str) -> str:
+    """A time such as 2026-06-14T12:00:12Z, without its date when it lies on `day_utc`'s."""
+    date, _, clock = time_utc.removesuffix("Z").partition("T")
+    return clock if date == day_utc[:10] else f"{date} {clock}"
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """A number with its noun: 1 site, 2,002 sites."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def country(code: str) -> str:
+    """The name of a country by its ISO 3166 alpha-2 code; the code where no name is known."""
+    return _country_names().get(code, code) if code else "unknown"
+
+
+@cache
+def _country_names() -> dict[str, str]:
+    """Natural Earth's short names; its 1:50m layer has no code for France and Norway."""
+    features = json.loads(read_data_text("ne_50m_admin_0_countries.geojson.xz"))["features"]
+    known = [feature["properties"] for feature in features]
+    return {"FR": "France", "NO": "Norway", **{k["ISO_A2"]: k["NAME"] for k in known}}
