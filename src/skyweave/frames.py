@@ -73,15 +73,21 @@ class EarthOrientation:
         )
 
 
-@cache
 def earth_orientation(name: str = "iers") -> EarthOrientation:
     """Return the packaged IERS table, or "none": UT1 = UTC and no polar motion, for Hypatia."""
+    if name == "iers":
+        return _iers_table()
     if name == "none":
         nothing = np.zeros(0)
-        no_days = np.zeros(0, dtype="datetime64[ns]")
-        return EarthOrientation("none", no_days, nothing, nothing, nothing)
-    if name != "iers":
-        raise InputError(f'earth.orientation = "{name}" is unknown; expected "iers" or "none"')
+        return EarthOrientation(
+            "none", np.zeros(0, dtype="datetime64[ns]"), nothing, nothing, nothing
+        )
+    raise InputError(f'earth.orientation = "{name}" is unknown; expected "iers" or "none"')
+
+
+@cache
+def _iers_table() -> EarthOrientation:
+    """Return IERS finals2000A, Bulletin A with its predictions, as shipped with the package."""
     rows = read_data_text("earth_orientation.csv.xz").splitlines()[1:]
     table = np.array([[float(value) for value in row.split(",")] for row in rows])
     mjd, pole_x_arcsec, pole_y_arcsec, ut1_minus_utc_s = np.ascontiguousarray(table.T)
