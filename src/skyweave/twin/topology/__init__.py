@@ -1,0 +1,41 @@
+"""Topology: what a slot's network is made of: gateways, PoPs, feeder links and laser links."""
+
+from skyweave.twin.topology.feeder import FeederLinks, FeederRule, assign_feeders
+from skyweave.twin.topology.ground import (
+    Gateways,
+    Pops,
+    builtin_pops,
+    fibre_delay_s,
+    load_gateways,
+    nearest_pop,
+)
+from skyweave.twin.topology.isl import (
+    IslPlan,
+    LinkLimits,
+    are_feasible,
+    as_edges,
+    edge_lengths_m,
+    padded_adjacency,
+    padded_lengths_m,
+    step,
+)
+
+__all__ = [
+    "FeederLinks",
+    "FeederRule",
+    "Gateways",
+    "IslPlan",
+    "LinkLimits",
+    "Pops",
+    "are_feasible",
+    "as_edges",
+    "assign_feeders",
+    "builtin_pops",
+    "edge_lengths_m",
+    "fibre_delay_s",
+    "load_gateways",
+    "nearest_pop",
+    "padded_adjacency",
+    "padded_lengths_m",
+    "step",
+]

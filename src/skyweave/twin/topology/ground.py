@@ -1,0 +1,207 @@
+"""The ground side: gateways, where satellites come down, and PoPs, where the Internet begins."""
+
+import csv
+import difflib
+import io
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skyweave.constants import FIBRE_INDEX, SPEED_OF_LIGHT_M_S
+from skyweave.data import read_data_text
+from skyweave.errors import InputError
+from skyweave.frames import great_circle_m
+from skyweave.places import country_at
+from skyweave.twin.topology.gateway_file import GatewayRow, parse_gateways, read_gateway_file
+
+FloatArray = NDArray[np.float64]
+RowArray = NDArray[np.int32]
+
+BUILTIN_GATEWAYS = {"builtin:2026-03-20": "gateways_2026-03-20.csv"}
+BUILTIN_POPS = "pops_2026-04-16.csv"
+
+POLAR_LAT_DEG = 62.0  # poleward of it gateways look down to 5 deg: FCC 21-48, footnote 3
+POLAR_MIN_ELEVATION_DEG = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Pops:
+    """Points of presence, where traffic leaves the operator's network: arrays of shape (P,)."""
+
+    pop_id: NDArray[np.str_]
+    city: NDArray[np.str_]
+    country: NDArray[np.str_]  # ISO 3166-1 alpha-2
+    lat_deg: FloatArray
+    lon_deg: FloatArray
+
+    def __len__(self) -> int:
+        return int(self.pop_id.size)
+
+    def row(self, pop_id: str, where: str = "") -> int:
+        """Return the row of a PoP; `where` begins the error text about an unknown one."""
+        return _row(self.pop_id, pop_id, f"{where}PoP {pop_id[:60]!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Gateways:
+    """Operational gateways: arrays of shape (G,)."""
+
+    gateway_id: NDArray[np.str_]  # the listed id, or the name as a slug
+    name: NDArray[np.str_]
+    lat_deg: FloatArray
+    lon_deg: FloatArray  # -180 to 180
+    height_wgs84_m: FloatArray
+    country: NDArray[np.str_]  # ISO 3166-1 alpha-2, "" on the high seas
+    min_elevation_deg: FloatArray
+    antennas: RowArray  # satellites it can follow at a time
+    pop: RowArray  # row of its PoP
+    fibre_s: FloatArray  # one-way delay to that PoP
+    planned: int = 0  # gateways listed that are not built yet, so not among the rows
+
+    def __len__(self) -> int:
+        return int(self.gateway_id.size)
+
+    def row(self, gateway_id: str, where: str = "") -> int:
+        """Return the row of a gateway; `where` begins the error text about an unknown one."""
+        return _row(self.gateway_id, gateway_id, f"{where}gateway {gateway_id[:60]!r}")
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.integer]) -> "Gateways":
+        """Return the rows of a mask or of row numbers."""
+        names = [field.name for field in fields(self) if field.name != "planned"]
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+def builtin_pops() -> Pops:
+    """Return the operational PoPs of 2026-04-16, in the order of their ids."""
+    rows = list(csv.DictReader(io.StringIO(read_data_text(BUILTIN_POPS))))
+    lat_deg, lon_deg = (np.array([float(r[key]) for r in rows]) for key in ("lat_deg", "lon_deg"))
+    return Pops(
+        pop_id=np.array([row["pop_id"] for row in rows]),
+        city=np.array([row["city"] for row in rows]),
+        country=np.array(country_at(lat_deg, lon_deg)),
+        lat_deg=lat_deg,
+        lon_deg=lon_deg,
+    )
+
+
+def load_gateways(
+    source: str | Path,
+    pops: Pops,
+    *,
+    min_elevation_deg: float = 25.0,
+    antennas: int = 8,
+    fibre_detour: float = 1.5,
+) -> Gateways:
+    """Return the operational gateways of "builtin:2026-03-20" or of a CSV file, in its order.
+
+    `gateway_file.parse_gateways` says what a file holds.  The three numbers hold where it says
+    nothing, except that gateways poleward of 62 deg look down to 5 deg.  A gateway without a PoP of
+    its own uses the nearest by great circle, over `fibre_detour` times that length of fibre.
+    """
+    listed = parse_gateways(_text(str(source)), str(source))
+    built = [row for row in listed if row.is_operational]
+    if not built:
+        raise InputError(f"{source}: no operational gateway; add one, or use a built-in list")
+    lat_deg, lon_deg = (
+        np.array([row.lat_deg for row in built]),
+        np.array([r.lon_deg for r in built]),
+    )
+    elevation_deg = np.where(
+        np.abs(lat_deg) > POLAR_LAT_DEG, POLAR_MIN_ELEVATION_DEG, min_elevation_deg
+    )
+    given_deg = np.array([row.min_elevation_deg for row in built], dtype=np.float64)
+    given_antennas = [antennas if row.antennas is None else row.antennas for row in built]
+    pop = _own_pops(built, pops, nearest_pop(lat_deg, lon_deg, pops))
+    return Gateways(
+        gateway_id=np.array([row.gateway_id for row in built]),
+        name=np.array([row.name for row in built]),
+        lat_deg=lat_deg,
+        lon_deg=lon_deg,
+        height_wgs84_m=np.array([row.height_wgs84_m for row in built]),
+        country=_countries(built, lat_deg, lon_deg),
+        min_elevation_deg=np.where(np.isnan(given_deg), elevation_deg, given_deg),
+        antennas=np.array(given_antennas, dtype=np.int32),
+        pop=pop,
+        fibre_s=_fibre_delay_s(lat_deg, lon_deg, pops, pop, fibre_detour),
+        planned=len(listed) - len(built),
+    )
+
+
+def nearest_pop(
+    lat_deg: ArrayLike, lon_deg: ArrayLike, pops: Pops, usable: NDArray[np.bool_] | None = None
+) -> RowArray:
+    """Return the row of the nearest PoP by great circle to each place (S,), the lower of equals.
+
+    With `usable` (P,) only those count, for example the ones that have not failed; -1 where none.
+    """
+    lat_deg, lon_deg = np.asarray(lat_deg)[:, None], np.asarray(lon_deg)[:, None]
+    away_m = great_circle_m(lat_deg, lon_deg, pops.lat_deg, pops.lon_deg)  # (S, P)
+    if usable is not None:
+        away_m = np.where(usable, away_m, np.inf)
+    nearest: RowArray = np.argmin(away_m, axis=1).astype(np.int32)
+    return np.where(np.isfinite(away_m.min(axis=1)), nearest, np.int32(-1))
+
+
+def fibre_delay_s(
+    gateways: Gateways, pops: Pops, pop_rows: NDArray[np.integer], fibre_detour: float
+) -> FloatArray:
+    """Return the one-way delay from each gateway to the PoP in `pop_rows` (G,); inf at row -1.
+
+    Light in glass, over `fibre_detour` times the great circle, for fibre follows roads and coasts.
+    """
+    return _fibre_delay_s(gateways.lat_deg, gateways.lon_deg, pops, pop_rows, fibre_detour)
+
+
+def _fibre_delay_s(
+    lat_deg: FloatArray,
+    lon_deg: FloatArray,
+    pops: Pops,
+    pop_rows: NDArray[np.integer],
+    fibre_detour: float,
+) -> FloatArray:
+    length_m = fibre_detour * great_circle_m(
+        lat_deg, lon_deg, pops.lat_deg[pop_rows], pops.lon_deg[pop_rows]
+    )
+    return np.where(pop_rows >= 0, length_m * FIBRE_INDEX / SPEED_OF_LIGHT_M_S, np.inf)
+
+
+def _text(source: str) -> str:
+    if source in BUILTIN_GATEWAYS:
+        return read_data_text(BUILTIN_GATEWAYS[source])
+    if source.startswith("builtin:"):
+        raise InputError(
+            f'gateways.source = "{source}" is unknown; use "{", ".join(BUILTIN_GATEWAYS)}" or the '
+            "path of a CSV file"
+        )
+    return read_gateway_file(Path(source))
+
+
+def _own_pops(rows: list[GatewayRow], pops: Pops, nearest: RowArray) -> RowArray:
+    return np.array(
+        [
+            pops.row(row.pop_id, row.where) if row.pop_id else otherwise
+            for row, otherwise in zip(rows, nearest, strict=True)
+        ],
+        dtype=np.int32,
+    )
+
+
+def _countries(
+    rows: list[GatewayRow], lat_deg: FloatArray, lon_deg: FloatArray
+) -> NDArray[np.str_]:
+    given = [row.country for row in rows]
+    if all(given):
+        return np.array(given)
+    found = country_at(lat_deg, lon_deg)
+    return np.array([own or here for own, here in zip(given, found, strict=True)])
+
+
+def _row(ids: NDArray[np.str_], wanted: str, subject: str) -> int:
+    rows = np.flatnonzero(ids == wanted)
+    if rows.size:
+        return int(rows[0])
+    near = difflib.get_close_matches(wanted, ids.tolist(), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(ids[:5])}, ..."
+    raise InputError(f"{subject} is unknown; {hint}")
