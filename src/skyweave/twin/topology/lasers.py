@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from skyweave.twin.catalogue.classes import constellations
 from skyweave.twin.catalogue.elements import Catalogue
 
 # Launches in the order of their designators (year and number), as published in the satellite
@@ -40,7 +41,7 @@ def satellite_generations(catalogue: Catalogue) -> NDArray[np.str_]:
     catalogue: launches of 2023 are told apart by how many of their satellites still have elements.
     """
     launch = np.array([cospar[:8] for cospar in catalogue.cospar_id.tolist()], "U8")
-    starlink = np.char.startswith(catalogue.name, "STARLINK")
+    starlink = constellations(catalogue) == "STARLINK"
     polar = catalogue.inclination_deg > POLAR_DEG
     rules = [
         (~starlink, ""),

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skyweave.constants import WGS72_J2, WGS72_MU_KM3_S2, WGS72_RADIUS_KM, WGS84_A_M
+from skyweave.constants import WGS72_J2, WGS72_MU_KM3_S2, WGS72_RADIUS_KM
+from skyweave.twin.catalogue.altitude import mean_altitude_m, mean_semi_major_axis_m
 from skyweave.twin.catalogue.elements import Catalogue
 
 FloatArray = NDArray[np.float64]
@@ -46,7 +47,6 @@ class MeanOrbits(NamedTuple):
     eccentricity: FloatArray
     raan_deg: FloatArray  # 0..360
     latitude_argument_deg: FloatArray  # argument of perigee plus mean anomaly, 0..360
-    period_s: FloatArray  # anomalistic
 
 
 @dataclass(frozen=True)
@@ -77,37 +77,26 @@ class Planes:
 
 
 def mean_orbits(catalogue: Catalogue, at_utc: np.datetime64) -> MeanOrbits:
-    """Return un-Kozai'd mean orbits at `at_utc`.
+    """Return mean orbits at `at_utc`, moved there by the secular J2 rates (Brouwer 1959).
 
-    The recovery of the mean motion is SGP4's (Vallado et al. AIAA 2006-6753, sgp4init); rates are
-    Brouwer's J2 terms.  The terms left out turn a LEO RAAN by less than 0.01 deg/day.
+    What SGP4 adds to these rates turns a LEO RAAN by less than 0.01 deg/day.
     """
-    motion_rad_s = np.asarray(catalogue.mean_motion_rev_day, float) * (2 * np.pi / 86400.0)
+    axis_km = mean_semi_major_axis_m(catalogue) / 1e3
     cos_i = np.cos(np.radians(catalogue.inclination_deg))
     beta2 = 1.0 - catalogue.eccentricity**2
-    kozai_km2 = 0.75 * WGS72_J2 * WGS72_RADIUS_KM**2 * (3 * cos_i**2 - 1) / beta2**1.5
-    axis_km = np.cbrt(WGS72_MU_KM3_S2 / motion_rad_s**2)
-    shift = kozai_km2 / axis_km**2
-    axis_km = axis_km * (1 - shift**2 - shift * (1 / 3 + 134 / 81 * shift**2))
-    mean_motion_rad_s = motion_rad_s / (1 + kozai_km2 / axis_km**2)
-    axis_km = np.cbrt(WGS72_MU_KM3_S2 / mean_motion_rad_s**2)
-
-    j2_rate = 1.5 * WGS72_J2 * (WGS72_RADIUS_KM / (axis_km * beta2)) ** 2 * mean_motion_rad_s
-    raan_rate = -j2_rate * cos_i
-    anomaly_rate = mean_motion_rad_s + 0.5 * j2_rate * np.sqrt(beta2) * (3 * cos_i**2 - 1)
-    perigee_rate = 0.5 * j2_rate * (5 * cos_i**2 - 1)
+    motion_rad_s = np.sqrt(WGS72_MU_KM3_S2 / axis_km**3)
+    j2_rad_s = 1.5 * WGS72_J2 * (WGS72_RADIUS_KM / (axis_km * beta2)) ** 2 * motion_rad_s
+    raan_rad_s = -j2_rad_s * cos_i
+    anomaly_rad_s = motion_rad_s + 0.5 * j2_rad_s * np.sqrt(beta2) * (3 * cos_i**2 - 1)
+    perigee_rad_s = 0.5 * j2_rad_s * (5 * cos_i**2 - 1)
     age_s = (at_utc - catalogue.epoch_utc) / np.timedelta64(1, "s")
-    latitude_argument_deg = catalogue.argp_deg + catalogue.mean_anomaly_deg
+    turned_deg = np.degrees((anomaly_rad_s + perigee_rad_s) * age_s)
     return MeanOrbits(
-        altitude_m=axis_km * 1e3 - WGS84_A_M,
-        inclination_deg=np.asarray(catalogue.inclination_deg, float),
-        eccentricity=np.asarray(catalogue.eccentricity, float),
-        raan_deg=(catalogue.raan_deg + np.degrees(raan_rate * age_s)) % 360.0,
-        latitude_argument_deg=(
-            latitude_argument_deg + np.degrees((anomaly_rate + perigee_rate) * age_s)
-        )
-        % 360.0,
-        period_s=2 * np.pi / anomaly_rate,
+        altitude_m=mean_altitude_m(catalogue),
+        inclination_deg=catalogue.inclination_deg,
+        eccentricity=catalogue.eccentricity,
+        raan_deg=(catalogue.raan_deg + np.degrees(raan_rad_s * age_s)) % 360.0,
+        latitude_argument_deg=(catalogue.argp_deg + catalogue.mean_anomaly_deg + turned_deg) % 360,
     )
 
 
