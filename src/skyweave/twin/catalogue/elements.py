@@ -1,7 +1,8 @@
 """The catalogue: mean orbital elements of many satellites, one array per quantity."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,9 @@ class RowIssue:
     """A row that was left out of a catalogue, and why."""
 
     source: str  # file or built-in name
-    line: int  # 1-based line of the row's first line; 0 where the format has no lines
+    line: int  # 1-based line at fault, or where the row begins; 0 where the whole file is meant
     reason: str  # one clear sentence
-    text: str  # the row as found, cut to 200 characters
+    text: str  # that line as found, cut to 200 characters
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Catalogue:
         return replace(self, **{name: getattr(self, name)[rows] for name in ARRAY_FIELDS})
 
 
+GRID_FIELDS = ("grid_shell", "grid_plane", "grid_slot")
 ARRAY_FIELDS = tuple(f.name for f in fields(Catalogue) if f.name not in ("issues", "duplicates"))
 
 
@@ -65,3 +67,19 @@ def concatenate(parts: Sequence[Catalogue]) -> Catalogue:
         issues=tuple(issue for part in parts for issue in part.issues),
         duplicates=sum(part.duplicates for part in parts),
     )
+
+
+def real_objects(columns: Mapping[str, Any], issues: Sequence[RowIssue] = ()) -> Catalogue:
+    """Return the catalogue of real objects from its other columns: they lie on no grid."""
+    count = len(columns["norad_id"])
+    grid: dict[str, Any] = {name: np.full(count, -1, dtype=np.int64) for name in GRID_FIELDS}
+    return Catalogue(**columns, **grid, issues=tuple(issues))
+
+
+def rows_of(catalogue: Catalogue, norad_id: IntArray) -> IntArray:
+    """Return the row of each object in a catalogue that holds it at most once, -1 where absent."""
+    order = np.argsort(catalogue.norad_id, kind="stable")
+    place = np.searchsorted(catalogue.norad_id, norad_id, sorter=order)
+    row = np.append(order, -1)[place]
+    found = np.append(catalogue.norad_id, 0)[row] == norad_id
+    return np.where(found & (row >= 0), row, -1)
