@@ -95,7 +95,7 @@ def write_ground(path: Path, labels: RunLabels, statistics: RunStatistics) -> No
             "country": np.append(labels.gateway_country, labels.pop_country),
             "lat_deg": np.append(labels.gateway_lat_deg, labels.pop_lat_deg),
             "lon_deg": np.append(labels.gateway_lon_deg, labels.pop_lon_deg),
-            "served_share": _numbers(shares, 6),
+            "served_share": _numbers(shares, 9),
         },
     )
 

@@ -20,7 +20,6 @@ from skyweave.twin.results.style import (
     INK,
     VERMILLION,
     positions,
-    span_text,
     titled,
 )
 
@@ -29,7 +28,8 @@ FloatArray = NDArray[np.float64]
 SEA, LAND, COAST, GRID = "#eaf1f6", "#dcdfe4", "#9aa5b1", "#d3dde5"
 REGION_LON_DEG, REGION_LAT_DEG = 70.0, 45.0  # a fleet within these spans gets a map of its region
 REGION_MARGIN_DEG = 3.0
-WORLD_SIZE_IN, REGION_WIDTH_IN = (11.0, 6.5), 10.0
+HEAD_IN, FOOT_IN = 0.72, 0.8  # above the map for its heading, below for its legend
+WORLD_SIZE_IN, REGION_WIDTH_IN = (11.0, 6.8), 10.4
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class _Sheet:
     project: Callable[[FloatArray, FloatArray], FloatArray]  # (K,), (K,) -> (K, 2)
     middle_deg: float  # longitude in the middle
     edge: FloatArray  # (K, 2) in the plane, closed
+    grid_deg: int  # between the lines of the graticule
     copies_deg: tuple[float, ...]  # turns at which lines are drawn, for a window across 180 deg
     size_in: tuple[float, float]
 
@@ -67,30 +68,30 @@ def draw_map(run: Run) -> Any:
     fleet = positions(run)
     sheet = _sheet(fleet["lon_deg"].to_numpy(), fleet["lat_deg"].to_numpy())
     figure = Figure(figsize=sheet.size_in)
-    _headings(figure, run, moving=len(run.fleet) - len(fleet))
-    axes = figure.add_axes((0.01, 0.12, 0.98, 0.77))
+    moving = len(run.fleet) - len(fleet)
+    unseen = f"  ·  {moving} moving not drawn" if moving else ""
+    titled(figure, "Where there was service, and how fast", run, unseen)
+    width_in, height_in = sheet.size_in
+    tall = (height_in - HEAD_IN - FOOT_IN) / height_in
+    axes = figure.add_axes((0.01, FOOT_IN / height_in, 0.98, tall))
     _draw_earth(axes, sheet)
     _draw_ground(axes, sheet, run.ground)
     dots = _draw_terminals(axes, sheet, fleet)
     axes.legend(
-        loc="upper left", bbox_to_anchor=(0.0, -0.01), ncols=3, handletextpad=0.3, columnspacing=1.4
+        loc="upper left",
+        bbox_to_anchor=(0.0, -0.06 / height_in),
+        ncols=3,
+        handletextpad=0.3,
+        columnspacing=1.4,
     )
     if dots is not None:
-        bar = figure.add_axes((0.70, 0.075, 0.27, 0.022))
+        bar = figure.add_axes(
+            (1.0 - 3.0 / width_in, 0.5 / height_in, 2.7 / width_in, 0.14 / height_in)
+        )
         figure.colorbar(dots, cax=bar, orientation="horizontal", extend="both")
         bar.set_xlabel("median round-trip time of a terminal (ms)", size=9)
         bar.grid(visible=False)
     return figure
-
-
-def _headings(figure: Any, run: Run, moving: int) -> None:
-    unseen = f"  ·  {moving} moving not drawn" if moving else ""
-    place = "terminals at the centres of 250 km² cells"
-    titled(
-        figure,
-        f"Where there was service, and how fast: {run.manifest['title']}",
-        f"{span_text(run)}  ·  {place}{unseen}",
-    )
 
 
 def _draw_earth(axes: Any, sheet: _Sheet) -> None:
@@ -101,7 +102,7 @@ def _draw_earth(axes: Any, sheet: _Sheet) -> None:
     axes.add_patch(earth)
     parts = (
         PolyCollection(sheet.lines(_shells()), facecolor=LAND, edgecolor="none"),
-        LineCollection(sheet.lines(_graticule()), colors=GRID, lw=0.5),
+        LineCollection(sheet.lines(_graticule(sheet.grid_deg)), colors=GRID, lw=0.5),
         LineCollection(sheet.lines(country_outlines()), colors=COAST, lw=0.5),
         LineCollection(sheet.lines(disputed_lines()), colors=GREY, lw=0.6, linestyles=(0, (3, 2))),
     )
@@ -116,9 +117,9 @@ def _draw_earth(axes: Any, sheet: _Sheet) -> None:
 def _draw_ground(axes: Any, sheet: _Sheet, ground: pd.DataFrame) -> None:
     is_gateway, is_used = ground["kind"] == "gateway", ground["served_share"] > 0
     for rows, label, marker, size, face, edge in (
-        (is_gateway & ~is_used, "gateway, idle", "^", 16, "white", GREY),
-        (is_gateway & is_used, "gateway", "^", 26, INK, "white"),
-        (~is_gateway & is_used, "point of presence", "s", 26, "white", BLUE),
+        (is_gateway & ~is_used, "gateway, idle", "^", 18, "white", GREY),
+        (is_gateway & is_used, "gateway", "^", 32, INK, "white"),
+        (~is_gateway & is_used, "point of presence", "s", 30, "white", BLUE),
     ):
         _marks(axes, sheet, ground[rows], label, marker=marker, s=size, c=face, ec=edge, zorder=3)
 
@@ -137,7 +138,7 @@ def _draw_terminals(axes: Any, sheet: _Sheet, fleet: pd.DataFrame) -> Any:
             axes,
             sheet,
             fleet[is_served],
-            "terminal",
+            "terminal, served",
             c=rtt_ms,
             s=size,
             ec=INK,
@@ -145,7 +146,7 @@ def _draw_terminals(axes: Any, sheet: _Sheet, fleet: pd.DataFrame) -> Any:
             zorder=4,
             **scale,
         )
-    ring = {"s": 2.6 * size, "c": "none", "ec": VERMILLION, "lw": 1.1, "zorder": 5}
+    ring = {"s": 2.2 * size, "c": "none", "ec": VERMILLION, "lw": 0.8, "zorder": 5}
     _marks(axes, sheet, fleet[was_out], "terminal, out part of the time", **ring)
     cross = {"marker": "x", "s": 1.6 * size, "c": VERMILLION, "lw": 1.4, "zorder": 5}
     _marks(axes, sheet, fleet[~is_served], "terminal, never served", **cross)
@@ -167,11 +168,13 @@ def _shells() -> list[FloatArray]:
     return [ring for ring, outer in zip(known.rings, is_shell, strict=True) if outer]
 
 
-def _graticule() -> list[FloatArray]:
-    """Meridians and parallels every 30 degrees, as polylines of longitude and latitude."""
+def _graticule(step_deg: int) -> list[FloatArray]:
+    """Meridians and parallels, as polylines of longitude and latitude."""
     fine_lat, fine_lon = np.linspace(-90, 90, 91), np.linspace(-180, 180, 181)
-    meridians = [np.column_stack([np.full(91, lon), fine_lat]) for lon in range(-180, 181, 30)]
-    parallels = [np.column_stack([fine_lon, np.full(181, lat)]) for lat in range(-60, 61, 30)]
+    meridians = [
+        np.column_stack([np.full(91, lon), fine_lat]) for lon in range(-180, 180, step_deg)
+    ]
+    parallels = [np.column_stack([fine_lon, np.full(181, lat)]) for lat in range(-90, 90, step_deg)]
     return meridians + parallels
 
 
@@ -202,8 +205,8 @@ def _region(middle_deg: float, span_deg: float, south_deg: float, north_deg: flo
 
     half = half_deg * squeeze
     edge = np.array([[-half, south_deg], [half, south_deg], [half, north_deg], [-half, north_deg]])
-    size_in = (REGION_WIDTH_IN, REGION_WIDTH_IN * 0.98 * height / (2.0 * half) / 0.77)
-    return _Sheet(project, middle_deg, edge, (-360.0, 0.0, 360.0), size_in)
+    size_in = (REGION_WIDTH_IN, HEAD_IN + FOOT_IN + REGION_WIDTH_IN * 0.98 * height / (2.0 * half))
+    return _Sheet(project, middle_deg, edge, 5, (-360.0, 0.0, 360.0), size_in)
 
 
 def _world() -> _Sheet:
@@ -211,7 +214,7 @@ def _world() -> _Sheet:
     side_lat = np.linspace(-90.0, 90.0, 181)
     east, west = np.full(181, 180.0), np.full(181, -180.0)
     edge = np.vstack([_equal_earth(east, side_lat), _equal_earth(west, side_lat[::-1])])
-    return _Sheet(_equal_earth, 0.0, edge, (0.0,), WORLD_SIZE_IN)
+    return _Sheet(_equal_earth, 0.0, edge, 30, (0.0,), WORLD_SIZE_IN)
 
 
 def _equal_earth(lon_deg: FloatArray, lat_deg: FloatArray) -> FloatArray:

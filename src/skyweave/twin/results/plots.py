@@ -13,12 +13,12 @@ from skyweave.twin.results.folder import Run, load_run
 from skyweave.twin.results.maps import draw_map
 from skyweave.twin.results.style import (
     BLUE,
+    GREY,
     SKY,
     VERMILLION,
     check_picture,
     positions,
     save,
-    span_text,
     style,
     titled,
 )
@@ -45,13 +45,9 @@ def _rtt(run: Run) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 5.6))
-    titled(
-        figure,
-        f"Round-trip time, terminal to point of presence: {run.manifest['title']}",
-        span_text(run),
-    )
+    titled(figure, "Round-trip time, from terminal to point of presence and back", run)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    figure.subplots_adjust(left=0.075, right=0.985, top=0.86, bottom=0.085, hspace=0.12)
+    figure.subplots_adjust(left=0.075, right=0.965, top=0.86, bottom=0.085, hspace=0.12)
     slots = run.slots
     utc = slots["time_utc"].dt.tz_localize(None).to_numpy()
     low, mid, high = (1e3 * slots[f"rtt_{p}_s"] for p in ("p5", "p50", "p95"))
@@ -91,23 +87,10 @@ def _coverage(run: Run) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 5.6))
-    titled(figure, f"Share of time with service: {run.manifest['title']}", span_text(run))
+    titled(figure, "Share of terminals and of time with service", run)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
-    figure.subplots_adjust(left=0.075, right=0.97, top=0.83, bottom=0.1, wspace=0.22)
-    bands = _latitude_bands(run)
-    left.barh(
-        bands["lat_deg"], 100.0 * bands["served_share"], height=0.86 * LATITUDE_STEP_DEG, color=BLUE
-    )
-    for band in bands.itertuples():
-        left.text(1.5, band.lat_deg, f"n = {band.terminals}", va="center", size=7, color="white")
-    left.set(
-        xlim=(0, 100),
-        ylim=(-90, 90),
-        xlabel="mean share of slots served (%)",
-        ylabel="latitude (deg)",
-    )
-    left.set_yticks(range(-90, 91, 30))
-    left.set_title(f"by latitude, bands of {LATITUDE_STEP_DEG:g} deg", loc="left", size=10)
+    figure.subplots_adjust(left=0.075, right=0.965, top=0.83, bottom=0.1, wspace=0.28)
+    _coverage_by_latitude(left, _latitude_bands(run))
     utc = run.slots["time_utc"].dt.tz_localize(None).to_numpy()
     share = 100.0 * run.slots["served_share"]
     right.step(utc, share, where="post", color=BLUE, lw=1.6)
@@ -117,10 +100,31 @@ def _coverage(run: Run) -> Any:
     return figure
 
 
+def _coverage_by_latitude(axes: Any, bands: pd.DataFrame) -> None:
+    """A dot per band, with a stem that shows what is missing to the whole, and its size."""
+    share = 100.0 * bands["served_share"]
+    low, high = _share_limits(share)
+    axes.hlines(bands["lat_deg"], share, 100.0, color=VERMILLION, lw=3)
+    axes.scatter(share, bands["lat_deg"], s=34, color=BLUE, zorder=3)
+    for lat_deg, number in zip(bands["lat_deg"], bands["terminals"], strict=True):
+        axes.text(high, lat_deg, f" {number:,}", va="center", size=7.5, color=GREY)
+    axes.text(high, 1.01, " n", transform=axes.get_xaxis_transform(), size=7.5, color=GREY)
+    axes.set(xlim=(low, high), xlabel="mean share of slots served (%)", ylabel="latitude (deg)")
+    axes.yaxis.set_major_locator(_steps_of(15))
+    axes.set_title(f"by latitude, bands of {LATITUDE_STEP_DEG:g} deg", loc="left", size=10)
+
+
+def _steps_of(step: float) -> Any:
+    from matplotlib.ticker import MultipleLocator
+
+    return MultipleLocator(step)
+
+
 def _share_limits(share: pd.Series) -> tuple[float, float]:
-    """From 0 to 100, or from where it gets interesting when the service was nearly whole."""
+    """An axis of percent: from 0, or from where it gets interesting when little is missing."""
     low = float(share.min()) if share.notna().any() else 0.0
-    return (0.0, 102.0) if low < 80.0 else (10.0 * np.floor((low - 2.0) / 10.0), 100.5)
+    floor = 0.0 if low < 50.0 else 2.0 * np.floor((low - 1.0) / 2.0)
+    return floor, 100.0 + 0.02 * (100.0 - floor)
 
 
 def _latitude_bands(run: Run) -> pd.DataFrame:
@@ -140,9 +144,9 @@ def _reasons(run: Run) -> Any:
     outages = run.manifest["outages"]
     figure = Figure(figsize=(10, max(3.0, 1.9 + 0.62 * len(outages))))
     height_in = figure.get_figheight()
-    titled(figure, f"Why there was no service: {run.manifest['title']}", span_text(run))
+    titled(figure, "Why there was no service", run)
     axes = figure.subplots()
-    figure.subplots_adjust(left=0.03, right=0.97, top=1 - 1.0 / height_in, bottom=0.55 / height_in)
+    figure.subplots_adjust(left=0.03, right=0.96, top=1 - 1.0 / height_in, bottom=0.55 / height_in)
     if not outages:
         axes.text(0.5, 0.5, "Every terminal had service in every slot.", ha="center", size=12)
         axes.set_axis_off()

@@ -1,5 +1,6 @@
 """The house style of pictures: colours, fonts, headings, files."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,12 @@ import pandas as pd
 
 from skyweave.errors import InputError
 from skyweave.twin.results.folder import Run
+from skyweave.twin.results.wording import moment
 
 # Okabe and Ito's colours (2008), which people with any common colour vision can tell apart.
 BLUE, SKY, GREEN, ORANGE, VERMILLION = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00"
 INK, GREY, FAINT = "#1b2430", "#5b6573", "#d9dde3"
+LONGEST_TITLE = 50  # characters of a scenario's title that fit
 SUFFIXES = (".png", ".svg", ".pdf")
 
 _STYLE = {
@@ -58,26 +61,30 @@ def save(figure: Any, out: Path) -> None:
     is_png = out.suffix.lower() == ".png"
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     metadata = dates.get(out.suffix.lower(), {"Software": "Skyweave"})
-    figure.savefig(out, dpi=160 if is_png else None, facecolor="white", metadata=metadata)
+    with warnings.catch_warnings():
+        # A title in a script that the font lacks shows boxes; the picture is still worth having.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(out, dpi=160 if is_png else None, facecolor="white", metadata=metadata)
 
 
-def titled(figure: Any, title: str, subtitle: str) -> None:
-    """Put a heading and what it is about at the top, from the left edge."""
+def titled(figure: Any, title: str, run: Run, note: str = "") -> None:
+    """Put a heading at the top, and below it which run it shows."""
     line = 0.3 / figure.get_figheight()
-    figure.text(0.015, 1.0 - 0.35 * line, title, size=14, weight="bold", va="top")
-    figure.text(0.015, 1.0 - 1.45 * line, subtitle, size=9.5, color=GREY, va="top")
+    # A scenario's title is text: a dollar sign in it starts no formula.
+    plain = {"va": "top", "parse_math": False}
+    figure.text(0.015, 1.0 - 0.35 * line, title, size=14, weight="bold", **plain)
+    figure.text(0.015, 1.0 - 1.45 * line, _subject(run) + note, size=9.5, color=GREY, **plain)
 
 
-def span_text(run: Run) -> str:
-    """The run in one line: date, times, number of terminals, slot length."""
-    when = run.manifest["time"]
+def _subject(run: Run) -> str:
+    """The run in one line: title, date, times, number of terminals, slot length."""
+    when, title = run.manifest["time"], run.manifest["title"]
     start, end = when["start_utc"], when["end_utc"]
-    day, same_day = start[:10], start[:10] == end[:10]
-    until = end[11:].removesuffix("Z") if same_day else end[:19].replace("T", " ")
-    terminals = run.manifest["summary"]["terminals"]
+    if len(title) > LONGEST_TITLE:
+        title = title[: LONGEST_TITLE - 1] + "…"
     return (
-        f"{day} {start[11:].removesuffix('Z')} to {until} UTC  ·  {terminals:,} terminals  ·  "
-        f"every {when['slot_s']:g} s"
+        f"{title}  ·  {start[:10]} {moment(start, start)} to {moment(end, start)} UTC  ·  "
+        f"{run.manifest['summary']['terminals']:,} terminals  ·  every {when['slot_s']:g} s"
     )
 
 

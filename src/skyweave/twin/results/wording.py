@@ -6,35 +6,40 @@ from functools import cache
 from skyweave.data import read_data_text
 
 NOTHING = "–"
+_SPACE = "\N{NO-BREAK SPACE}"  # between a figure and its unit
 
 
-def percent(share: float) -> str:
-    """A share of 0 to 1; only a whole reads "100 %" and only nothing "0 %"."""
-    if share != share:
+def percent(share: float | None) -> str:
+    """A share of 0 to 1; only the whole reads 100 % and only nothing 0 %."""
+    if share is None or share != share:
         return NOTHING
-    if 0.9995 <= share < 1.0:
-        return f"{int(share * 10_000) / 100:.2f} %"
     if 0.0 < share < 0.0005:
-        return "under 0.1 %"
-    return f"{100.0 * share:.1f} %" if share not in (0.0, 1.0) else f"{100.0 * share:.0f} %"
+        return f"under 0.1{_SPACE}%"
+    digits = 0 if share in (0.0, 1.0) else 1
+    figure = (
+        f"{int(share * 1e4) / 100:.2f}" if 0.9995 <= share < 1.0 else f"{1e2 * share:.{digits}f}"
+    )
+    return f"{figure}{_SPACE}%"
 
 
 def milliseconds(time_s: float | None) -> str:
     """A delay in seconds as whole milliseconds."""
-    return NOTHING if time_s is None or time_s != time_s else f"{1e3 * time_s:.0f} ms"
+    if time_s is None or time_s != time_s:
+        return NOTHING
+    return f"{1e3 * time_s:.0f}{_SPACE}ms"
 
 
 def duration(time_s: float) -> str:
     """A length of time with its two largest units: 45 s, 7 min 15 s, 1 h 3 min, 2 d 4 h."""
     if time_s < 60.0:
-        return f"{time_s:g} s"
+        return f"{time_s:.3g}{_SPACE}s"
     left = round(time_s)
     parts: list[tuple[int, str]] = []
     for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         count, left = divmod(left, unit_s)
         if count or parts:
             parts.append((count, unit))
-    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
+    return _SPACE.join(f"{count}{_SPACE}{unit}" for count, unit in parts[:2] if count)
 
 
 def moment(time_utc: str, day_utc: str) -> str:
@@ -45,7 +50,7 @@ def moment(time_utc: str, day_utc: str) -> str:
 
 def count(number: int, singular: str, plural: str = "") -> str:
     """A number with its noun: 1 site, 2,002 sites."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+    return f"{number:,}{_SPACE}{singular if number == 1 else plural or singular + 's'}"
 
 
 def country(code: str) -> str:
