@@ -20,6 +20,7 @@ from skyweave.twin.results.style import (
     INK,
     VERMILLION,
     positions,
+    subject,
     titled,
 )
 
@@ -70,7 +71,7 @@ def draw_map(run: Run) -> Any:
     figure = Figure(figsize=sheet.size_in)
     moving = len(run.fleet) - len(fleet)
     unseen = f"  ·  {moving} moving not drawn" if moving else ""
-    titled(figure, "Where there was service, and how fast", run, unseen)
+    titled(figure, "Where there was service, and how fast", subject(run) + unseen)
     width_in, height_in = sheet.size_in
     tall = (height_in - HEAD_IN - FOOT_IN) / height_in
     axes = figure.add_axes((0.01, FOOT_IN / height_in, 0.98, tall))

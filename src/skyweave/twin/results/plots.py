@@ -20,6 +20,7 @@ from skyweave.twin.results.style import (
     positions,
     save,
     style,
+    subject,
     titled,
 )
 
@@ -45,7 +46,7 @@ def _rtt(run: Run) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 5.6))
-    titled(figure, "Round-trip time, from terminal to point of presence and back", run)
+    titled(figure, "Round-trip time, from terminal to point of presence and back", subject(run))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     figure.subplots_adjust(left=0.075, right=0.965, top=0.86, bottom=0.085, hspace=0.12)
     slots = run.slots
@@ -87,7 +88,7 @@ def _coverage(run: Run) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 5.6))
-    titled(figure, "Share of terminals and of time with service", run)
+    titled(figure, "Share of terminals and of time with service", subject(run))
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
     figure.subplots_adjust(left=0.075, right=0.965, top=0.83, bottom=0.1, wspace=0.28)
     _coverage_by_latitude(left, _latitude_bands(run))
@@ -144,7 +145,7 @@ def _reasons(run: Run) -> Any:
     outages = run.manifest["outages"]
     figure = Figure(figsize=(10, max(3.0, 1.9 + 0.62 * len(outages))))
     height_in = figure.get_figheight()
-    titled(figure, "Why there was no service", run)
+    titled(figure, "Why there was no service", subject(run))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.03, right=0.96, top=1 - 1.0 / height_in, bottom=0.55 / height_in)
     if not outages:

@@ -32,7 +32,8 @@ _CAPTIONS = {
     "rtt.png": (
         "Delay over time",
         "Above, the time a signal takes from a site to where the network meets the internet and "
-        "back: the line is the middle site, the band holds nine in ten. Below, the share of sites without service.",
+        "back: the line is the middle site, the band holds nine in ten. Below, the share of sites "
+        "without service.",
     ),
 }
 _NO_REQUESTS = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -139,10 +140,10 @@ def _delay_words(run: Run) -> str:
     rtt_s, changes = summary["rtt_s"], summary["handovers_per_hour"]
     if rtt_s["p50"] is None:
         return "Nobody was served, so there is no delay to report."
+    low, middle, high = (milliseconds(rtt_s[name]) for name in ("p5", "p50", "p95"))
     text = (
-        f"A signal took {milliseconds(rtt_s['p50'])} from a site to where the network meets the "
-        f"internet and back in the middle case; nine times in ten it took between {milliseconds(rtt_s['p5'])} and "
-        f"{milliseconds(rtt_s['p95'])}."
+        f"A signal took {middle} from a site to where the network meets the internet and back in "
+        f"the middle case; nine times in ten it took between {low} and {high}."
     )
     if changes:
         interval = duration(round(3600.0 / changes))

@@ -67,16 +67,16 @@ def save(figure: Any, out: Path) -> None:
         figure.savefig(out, dpi=160 if is_png else None, facecolor="white", metadata=metadata)
 
 
-def titled(figure: Any, title: str, run: Run, note: str = "") -> None:
-    """Put a heading at the top, and below it which run it shows."""
+def titled(figure: Any, title: str, subtitle: str) -> None:
+    """Put a heading at the top, and below it what it is about."""
     line = 0.3 / figure.get_figheight()
     # A scenario's title is text: a dollar sign in it starts no formula.
     plain = {"va": "top", "parse_math": False}
     figure.text(0.015, 1.0 - 0.35 * line, title, size=14, weight="bold", **plain)
-    figure.text(0.015, 1.0 - 1.45 * line, _subject(run) + note, size=9.5, color=GREY, **plain)
+    figure.text(0.015, 1.0 - 1.45 * line, subtitle, size=9.5, color=GREY, **plain)
 
 
-def _subject(run: Run) -> str:
+def subject(run: Run) -> str:
     """The run in one line: title, date, times, number of terminals, slot length."""
     when, title = run.manifest["time"], run.manifest["title"]
     start, end = when["start_utc"], when["end_utc"]
