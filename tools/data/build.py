@@ -13,6 +13,7 @@ import io
 import json
 import lzma
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from skyweave.places.folding import fold
 
 TARGET = Path(__file__).parents[2] / "src" / "skyweave" / "data"
 LEASES_AND_ZONES = ("Admin-0 lease", "Admin-0 overlay")  # nobody disputes these
+OTHER_SCRIPT = re.compile("[\u0370-\u1dff\u2c00-\U0010ffff]")  # spares folding what is left out
 DECIMALS = 4  # of a disputed area's outline: 11 m
 
 
@@ -112,7 +114,8 @@ def cities(source: Path) -> bytes:
     listed = json.loads(read(source / "cities/geonames_cities15000.json.xz")).values()
     rows = []
     for city in sorted(listed, key=lambda c: (-c["population"], c["geonameid"])):
-        others = {fold(name) for name in city["alternatenames"]} - {fold(city["name"])}
+        written = (name for name in city["alternatenames"] if not OTHER_SCRIPT.search(name))
+        others = {fold(name) for name in written} - {fold(city["name"])}
         latin = sorted(name for name in others if name.isascii() and len(name) > 2)
         row = [city[k] for k in ("geonameid", "name", "countrycode", "latitude", "longitude")]
         rows.append([*row, city["population"], "|".join(latin)])

@@ -34,8 +34,8 @@ _CODES = {
 # The border that the layer of disputed areas lacks, by its two sides.
 _CONTESTED_SIDES = {"XK": "RS", "RS": "XK"}  # XK is the user-assigned code of Kosovo
 
-# The layers of countries (1:50m) and of disputed areas (1:10m) differ by a few km on a border.
-_NEAR_DISPUTED_DEG = 0.05
+# The layers of countries (1:50m) and of disputed areas (1:10m) differ by some km on a border.
+_NEAR_DISPUTED_DEG = 0.1
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,10 @@ def fold(name: str) -> str:
     "Saint-Petersburg", "ST. PETERSBURG" and "saint petersburg" become the same.  Letters of other
     scripts stay.
     """
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    bare = "".join(c for c in letters if not unicodedata.combining(c)).translate(_LETTERS)
+    bare = name.casefold()
+    if not bare.isascii():
+        letters = unicodedata.normalize("NFKD", bare)
+        bare = "".join(c for c in letters if not unicodedata.combining(c)).translate(_LETTERS)
     words = _WORD.findall(_SILENT.sub("", bare))
     return " ".join(_IN_FULL.get(word, word) for word in words)
 

@@ -16,7 +16,7 @@ from skyweave.places.folding import fold, forms
 
 MAX_SLUG = 100  # characters of an id
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_LARGE = 5000  # cities looked through for near matches
+_LARGE = 2000  # cities looked through for near matches
 _SHOWN = 5  # candidates named in an error
 
 
