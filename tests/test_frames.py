@@ -158,7 +158,8 @@ def test_any_moment_of_the_table_turns_as_in_astropy(
         axis=1,
     )
     record_spread(record_figure, "ITRF position 1973-2027, astropy", errors_m, "m", "0.01")
-    assert errors_m.max() <= ONE_CM
+    # One formula and one table: what is left is rounding, so a wrong cubic term shows too.
+    assert errors_m.max() <= 10 * ONE_MICROMETRE
 
 
 def test_low_satellites_stand_where_skyfield_puts_them(skyfield_scale, full_counts, record_figure):

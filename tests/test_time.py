@@ -160,7 +160,9 @@ def test_slots_of_another_length_start_as_written(slot_s):
         (3601.0, 15.0, 241),
         (0.001, 15.0, 1),
         (200.0, 0.1, 2000),
-        (1.1, 0.1, 11),
+        (2.1, 0.7, 3),
+        (2.1, 0.3, 7),
+        (1e-12, 15.0, 1),
         (0.3, 0.1, 3),
         (60, 15, 4),
     ],
@@ -222,7 +224,12 @@ def test_a_run_beside_a_leap_second_is_accepted(start, duration_s):
 
 def test_instants_before_the_epoch_are_searched_for_leap_seconds_too():
     with pytest.raises(InputError, match="leap second before 2017-01-01"):
-        instants(utc("2017-01-01T00:00:10"), np.array([-20.0, 0.0]))
+        instants(utc("2017-01-01T00:00:10"), np.array([-20.0]))
+
+
+def test_an_epoch_before_the_first_instant_is_searched_from():
+    with pytest.raises(InputError, match="leap second before 2017-01-01"):
+        instants(utc("2016-12-31T23:59:50"), np.array([20.0, 30.0]))
 
 
 @pytest.mark.parametrize("t_s", [[np.nan], [0.0, np.inf], [[0.0]]])

@@ -78,7 +78,7 @@ def slots_of(duration_s: float, slot_s: float, where: str = "") -> int:
     for name, value_s in (("duration_s", duration_s), ("slot_s", slot_s)):
         if not (math.isfinite(value_s) and value_s > 0.0):
             raise _refusal(where, f"{name} = {value_s} is no length of time; give seconds above 0")
-    # A billionth of a slot is forgiven, so that 1.1 s / 0.1 s is 11 slots and not 12.
+    # A billionth of a slot is forgiven, so that 2.1 s / 0.7 s is 3 slots and not 4.
     slots = max(1.0, np.ceil(duration_s / slot_s - 1e-9))
     if not slots <= MOST_SLOTS:
         raise _refusal(

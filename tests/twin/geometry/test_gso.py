@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skyweave.constants import GEO_RADIUS_M, WGS84_A_M
 from skyweave.errors import InputError
 from skyweave.frames import geodetic_to_itrf, itrf_to_enu_matrix
-from skyweave.twin.geometry.gso import gso_separation_deg
+from skyweave.twin.geometry.gso import _nearest_on_circle, gso_separation_deg
 from skyweave.twin.geometry.look import look_angles
 
 NO_ROWS = np.zeros(0, dtype=np.int32)
@@ -184,10 +184,32 @@ def test_on_the_axis_itself_there_is_no_arc_either():
 
 
 def test_where_the_arc_barely_rises_it_is_one_point_in_the_south():
-    south = look_angles(*geodetic_to_itrf([81.2], [0.0], [0.0]), arc_point_m(np.zeros(1)))
+    south = look_angles(*geodetic_to_itrf([81.28], [0.0], [0.0]), arc_point_m(np.zeros(1)))
     risen_deg = south.elevation_deg.item()
-    assert 0.0 < risen_deg < 0.2
-    assert separation_deg(81.2, 30.0, 180.0) == pytest.approx(30.0 - risen_deg, abs=1e-6)
+    assert 0.0 < risen_deg < 0.05
+    assert separation_deg(81.28, 30.0, 180.0) == pytest.approx(30.0 - risen_deg, abs=1e-6)
+
+
+def test_a_satellite_equally_far_from_all_of_the_arc_has_that_separation():
+    site_itrf_m, up_itrf = geodetic_to_itrf([0.0], [0.0], [0.0])
+    row = np.array([0])
+    found_deg = gso_separation_deg(site_itrf_m, up_itrf, site_itrf_m + [[0, 0, 1e6]], row, row)
+    assert found_deg.item() == pytest.approx(90.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("start_deg", [-70.0, -20.0, 12.0, 60.0])
+def test_the_nearest_point_is_found_from_far_away_too(start_deg):
+    site = np.array([0.12, 0.0, 0.09])
+    line = np.array([np.cos(0.2), np.sin(0.2), 0.0]) - site
+    start = np.cos(np.radians(start_deg)), np.sin(np.radians(start_deg))
+    c, sn = _nearest_on_circle(*(line / np.linalg.norm(line)), *site, *start)
+    assert np.arctan2(sn, c) == pytest.approx(0.2, abs=1e-8)
+
+
+def test_a_satellite_on_the_site_has_no_direction():
+    site_itrf_m, up_itrf = geodetic_to_itrf([0.0], [0.0], [0.0])
+    row = np.array([0])
+    assert np.isnan(gso_separation_deg(site_itrf_m, up_itrf, site_itrf_m, row, row)).all()
 
 
 def test_nan_in_is_nan_out_also_where_there_is_no_arc():

@@ -115,7 +115,7 @@ def _separation(
         y = sat_m[n, 1] - site_m[i, 1]
         z = sat_m[n, 2] - site_m[i, 2]
         distance = math.sqrt(x * x + y * y + z * z)
-        if math.isnan(distance):
+        if not distance > 0.0:  # NaN, or a satellite on its site
             separation_deg[p] = np.nan
             continue
         if math.isnan(arc[i, 0, 0]):
