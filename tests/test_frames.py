@@ -17,7 +17,7 @@ from astropy.coordinates import (
 )
 from astropy.time import Time
 from astropy.utils import iers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sgp4.api import Satrec
@@ -158,8 +158,9 @@ def test_any_moment_of_the_table_turns_as_in_astropy(
         axis=1,
     )
     record_spread(record_figure, "ITRF position 1973-2027, astropy", errors_m, "m", "0.01")
-    # One formula and one table: what is left is rounding, so a wrong cubic term shows too.
-    assert errors_m.max() <= 10 * ONE_MICROMETRE
+    # One formula and one table: what is left is rounding and, on days of a leap second, 14 um
+    # because astropy's day is then 86,401 s long.  A missing cubic term shows as 50 um.
+    assert errors_m.max() <= 20 * ONE_MICROMETRE
 
 
 def test_low_satellites_stand_where_skyfield_puts_them(skyfield_scale, full_counts, record_figure):
@@ -214,6 +215,7 @@ def test_sidereal_time_is_that_of_vallado_s_example():
 
 
 @given(hnp.arrays("int64", st.integers(0, 5), elements=st.integers(-4 * 10**17, 4 * 10**18)))
+@settings(deadline=None)
 def test_every_turn_is_a_rotation(ns):
     utc = ns.astype("datetime64[ns]")
     turn = teme_to_itrf_matrix(utc, earth_orientation())
@@ -305,6 +307,7 @@ def test_places_stand_where_astropy_puts_them(record_figure):
 
 
 @given(latitudes, st.floats(-180, 360), st.floats(-1e5, 3.6e7))
+@settings(deadline=None)
 def test_a_place_comes_back_from_itrf(lat_deg, lon_deg, height_m):
     site_itrf_m, _ = geodetic_to_itrf([lat_deg], [lon_deg], [height_m])
     lat_back_deg, lon_back_deg, height_back_m = itrf_to_geodetic(site_itrf_m)
@@ -325,6 +328,7 @@ def test_the_poles_and_the_equator_have_the_ellipsoid_s_radii():
 
 
 @given(latitudes, longitudes)
+@settings(deadline=None)
 def test_east_north_and_up_are_what_their_names_say(lat_deg, lon_deg):
     turn = itrf_to_enu_matrix([lat_deg], [lon_deg])[0]
     site_itrf_m, up_itrf = geodetic_to_itrf([lat_deg], [lon_deg], [0.0])

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyweave.errors import InputError
@@ -89,11 +89,13 @@ def test_a_doubtful_moment_is_refused_with_advice(written, advice):
 
 
 @given(moments)
+@settings(deadline=None)
 def test_a_written_moment_reads_back_the_same(moment):
     assert parse_utc(format_utc(moment)) == moment
 
 
 @given(st.one_of(st.text(max_size=40), st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")))
+@settings(deadline=None)
 def test_any_text_is_a_moment_or_an_input_error(text):
     try:
         moment = parse_utc(text)
@@ -117,6 +119,7 @@ def test_a_fraction_is_written_only_where_there_is_one(moment, written):
 
 
 @given(moments.filter(lambda m: FIRST_NS + 60e9 < int(m.astype(np.int64)) < LAST_NS - 60e9))
+@settings(deadline=None)
 def test_slots_of_fifteen_seconds_stand_where_the_real_scheduler_s_stand(start):
     try:
         grid = slot_grid(start, duration_s=1.0, slot_s=15.0)

@@ -99,7 +99,7 @@ def test_unit_checks_hold(lat_deg, elevation_deg, azimuth_deg, expected_deg, rec
 
 
 def test_no_search_finds_a_nearer_point_of_the_arc(full_counts, record_figure):
-    pairs = 5_000 if full_counts else 150
+    pairs = 2_000 if full_counts else 150
     site_itrf_m, up_itrf, sat_itrf_m = random_pairs(np.random.default_rng(5), pairs)
     rows = np.arange(pairs)
     found_deg = gso_separation_deg(site_itrf_m, up_itrf, sat_itrf_m, rows, rows)
@@ -193,11 +193,12 @@ def test_where_the_arc_barely_rises_it_is_one_point_in_the_south():
 def test_a_satellite_equally_far_from_all_of_the_arc_has_that_separation():
     site_itrf_m, up_itrf = geodetic_to_itrf([0.0], [0.0], [0.0])
     row = np.array([0])
-    found_deg = gso_separation_deg(site_itrf_m, up_itrf, site_itrf_m + [[0, 0, 1e6]], row, row)
+    north_m = np.array([[0.0, 0.0, 1e6]])
+    found_deg = gso_separation_deg(site_itrf_m, up_itrf, site_itrf_m + north_m, row, row)
     assert found_deg.item() == pytest.approx(90.0, abs=1e-12)
 
 
-@pytest.mark.parametrize("start_deg", [-70.0, -20.0, 12.0, 60.0])
+@pytest.mark.parametrize("start_deg", [-40.0, -20.0, 12.0, 60.0])
 def test_the_nearest_point_is_found_from_far_away_too(start_deg):
     site = np.array([0.12, 0.0, 0.09])
     line = np.array([np.cos(0.2), np.sin(0.2), 0.0]) - site
