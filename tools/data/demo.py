@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 import shapely
 
-from skyweave.constants import EARTH_MEAN_RADIUS_M
 from skyweave.data import read_data_text
+from skyweave.time import format_utc
+from skyweave.twin.terminals import great_circle_track
 
 TARGET = Path(__file__).parents[2] / "src" / "skyweave" / "data" / "demo"
 COUNTRY = "MG"
 COUNTRY_A3 = "MDG"  # as Natural Earth names it
 START = np.datetime64("2026-06-14T11:59:00")
+EVERY_S, SPAN_S = 30, 3720
 SITES = (("hospital", 40, "priority"), ("school", 110, "standard"), ("aid-post", 50, "lifeline"))
 SPONSORS = ("Health Partnership", "School Fund", "Island Aid", "Open Networks")
 
@@ -61,25 +63,14 @@ def track(
     speed_m_s: float,
     begin_m: float,
     height_m: float,
-    every_s: int,
-    span_s: int,
 ) -> list[list[object]]:
     """Fixes along the great circle from start to end, beginning `begin_m` after the start."""
-    a, b = (np.array(direction(*place)) for place in (start, end))
-    across = b - a * (a @ b)
-    across /= np.linalg.norm(across)
-    rows: list[list[object]] = []
-    for t in range(0, span_s + 1, every_s):
-        angle = (begin_m + speed_m_s * t) / EARTH_MEAN_RADIUS_M
-        x, y, z = a * np.cos(angle) + across * np.sin(angle)
-        lat, lon = np.degrees(np.arcsin(z)), np.degrees(np.arctan2(y, x))
-        rows.append([f"{START + np.timedelta64(t, 's')}Z", round(lat, 5), round(lon, 5), height_m])
-    return rows
-
-
-def direction(lat_deg: float, lon_deg: float) -> tuple[float, float, float]:
-    lat, lon = np.radians(lat_deg), np.radians(lon_deg)
-    return np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)
+    begin = START - np.timedelta64(round(1e9 * begin_m / speed_m_s), "ns")
+    journey = great_circle_track(start, end, begin, speed_m_s, height_m, EVERY_S)
+    utc = START + np.arange(0, SPAN_S + 1, EVERY_S) * np.timedelta64(1, "s")
+    lat_deg, lon_deg, _ = journey.at(utc)
+    places = zip(utc, lat_deg.round(5).tolist(), lon_deg.round(5).tolist(), strict=True)
+    return [[format_utc(at), lat, lon, height_m] for at, lat, lon in places]
 
 
 def write(name: str, header: str, rows: list[list[object]]) -> None:
@@ -92,9 +83,9 @@ def main() -> None:
     columns = "id,name,lat_deg,lon_deg,height_wgs84_m,class,service_class,account,country,sponsor"
     write("fleet.csv", columns, fleet())
     fixes = "time_utc,lat_deg,lon_deg,height_wgs84_m"
-    drive = track((-18.90, 47.55), (-18.15, 49.35), 15.0, 0.0, 1200, 30, 3720)
+    drive = track((-18.90, 47.55), (-18.15, 49.35), 15.0, 0.0, 1200)
     write("convoy.csv", fixes, drive)
-    flight = track((51.47, -0.45), (40.64, -73.78), 240.0, 1_900_000.0, 11_000, 30, 3720)
+    flight = track((51.47, -0.45), (40.64, -73.78), 240.0, 1_900_000.0, 11_000)
     write("flight.csv", fixes, flight)
 
 

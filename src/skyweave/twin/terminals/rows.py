@@ -53,7 +53,7 @@ def _angle_hint(value: float) -> str:
         return "; are they units of 1e-7 degrees? divide by 10,000,000"
     if abs(value) >= 1e5:
         return "; are they micro-degrees? divide by 1,000,000"
-    if abs(value) > 360.0 and abs(value) % 100.0 < 60.0 and abs(value) < 18_000.0:
+    if 1000.0 <= abs(value) < 18_060.0 and abs(value) % 100.0 < 60.0:
         return "; is it degrees and minutes (ddmm.mm)? write decimal degrees"
     return "; write decimal degrees"
 
@@ -199,7 +199,7 @@ def _columns(header: str, where: str, required: Sequence[str], known: Sequence[s
     columns = [name.casefold() if name.casefold() in known else name for name in found]
     missing = [name for name in required if name not in columns]
     if missing:
-        raise InputError(f"{where}: {_missing(missing[0], header, columns)}")
+        raise InputError(f"{where}: {_missing(missing[0], header, columns, known)}")
     for number, name in enumerate(columns, 1):
         if not name:
             raise InputError(f"{where}: column {number} has no name; name it or remove it")
@@ -208,13 +208,14 @@ def _columns(header: str, where: str, required: Sequence[str], known: Sequence[s
     return columns
 
 
-def _missing(name: str, header: str, columns: list[str]) -> str:
+def _missing(name: str, header: str, columns: list[str], known: Sequence[str]) -> str:
     for separator, called in ((";", "semicolons"), ("\t", "tabs")):
         if len(columns) == 1 and separator in header:
             return f"columns are separated by {called}; save the file with commas"
-    near = difflib.get_close_matches(name, columns, n=1, cutoff=0.5)
-    stem = name.split("_")[0]
-    meant = near or [column for column in columns if column.casefold().startswith(stem)][:1]
+    others = [column for column in columns if column and column not in known]
+    near = difflib.get_close_matches(name, others, n=1, cutoff=0.5)
+    stem = name.partition("_")[0]
+    meant = near or [column for column in others if column.casefold().startswith(stem)][:1]
     advice = f'rename "{shown(meant[0])}"' if meant else "add it to the header line"
     return f'column "{name}" is missing; {advice}'
 
@@ -222,10 +223,12 @@ def _missing(name: str, header: str, columns: list[str]) -> str:
 def _cells(line: str, where: str, columns: list[str]) -> list[str]:
     cells = _split(line, where)
     if len(cells) != len(columns):
-        advice = (
-            "put a text that holds a comma in quotes" if len(cells) > len(columns) else "add it"
+        much = "quote a text that holds a comma"
+        little = "keep the comma of an empty cell"
+        raise InputError(
+            f"{where}: {len(cells)} cells for {len(columns)} columns; "
+            f"{much if len(cells) > len(columns) else little}"
         )
-        raise InputError(f"{where}: {len(cells)} cells for {len(columns)} columns; {advice}")
     return cells
 
 

@@ -55,9 +55,8 @@ class Track:
     def at(self, utc: ArrayLike) -> Position:
         """Return the positions at instants (T,), NaN before the first and after the last fix.
 
-        Between two fixes the terminal moves at constant rate along their great circle (of the
-        sphere of geodetic normals) while its height changes linearly; over a gap of 100 km this
-        is within 0.1 m of the shortest line on the ellipsoid.
+        Between two fixes the ellipsoid's normal at the terminal turns at constant rate along
+        their great circle, and the height changes linearly.
         """
         instant_ns = np.asarray(utc, dtype="datetime64[ns]").astype(np.int64)
         fix_ns = self.utc.astype(np.int64)
