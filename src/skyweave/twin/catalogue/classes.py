@@ -42,7 +42,7 @@ MOVED_M = 1e3  # an altitude that changes less between two dates is held (real-f
 _FIRST_LETTERS = re.compile(r"[A-Za-z]*")
 _DIRECT_TO_CELL = re.compile(
     r"\[DTC\]|^STARLINK-(1[1-9]|2\d)\d{3}\b"
-)  # lists before 2026 lack the tag
+)  # CelesTrak's tag, or by number
 _SGP4_DECAYED = 6
 _RAD_MIN_PER_REV_DAY = 2.0 * np.pi / 1440.0
 _DAY_ZERO = np.datetime64("1949-12-31T00:00:00", "ns")  # from which SGP4 counts its epochs

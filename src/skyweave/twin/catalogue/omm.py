@@ -224,7 +224,7 @@ def _row(record: Record) -> tuple[Any, ...]:
 
 def _missing(keyword: str, present: Sequence[str]) -> str:
     near = difflib.get_close_matches(keyword, present, n=1)
-    hint = f" (did you mean it by {near[0]}?)" if near and near[0] not in _REQUIRED else ""
+    hint = f" (there is {near[0]})" if near and near[0] not in _REQUIRED else ""
     return f"{keyword} is missing{hint}"
 
 
@@ -282,4 +282,6 @@ def _kind(value: object) -> str:
 
 
 def _short(value: object) -> str:
-    return shown(repr(value))[:60]
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return f"'{shown(value)[:60]}'" if isinstance(value, str) else _kind(value)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,6 @@ from skyweave.errors import InputError
 from skyweave.twin.catalogue.altitude import mean_motion_rev_day
 from skyweave.twin.catalogue.elements import Catalogue, concatenate
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 HYPATIA_EPOCH_UTC = np.datetime64("2000-01-01T00:00:00", "ns")
@@ -192,8 +192,8 @@ def hypatia_shell(
     shell = _circular(
         mean_motion_rev_day,
         inclination_deg,
-        raan_deg=np.round(plane * np.float64(360.0 / planes), 4),
-        phase_deg=np.round((slot + shift) * np.float64(360.0 / per_plane), 4),
+        raan_deg=np.round(plane * (360.0 / planes), 4),
+        phase_deg=np.round((slot + shift) * (360.0 / per_plane), 4),
         grid=(np.full(plane.size, grid_shell), plane, slot),
         epoch_utc=epoch_utc,
         name=name,
@@ -209,8 +209,8 @@ def _grid(planes: int, per_plane: int) -> tuple[IntArray, IntArray]:
 def _circular(
     mean_motion_rev_day: float,
     inclination_deg: float,
-    raan_deg: FloatArray,
-    phase_deg: FloatArray,
+    raan_deg: NDArray[np.floating[Any]],
+    phase_deg: NDArray[np.floating[Any]],
     grid: tuple[IntArray, IntArray, IntArray],
     epoch_utc: np.datetime64,
     name: str,
@@ -226,9 +226,9 @@ def _circular(
         mean_motion_rev_day=np.full(count, mean_motion_rev_day),
         eccentricity=np.zeros(count),
         inclination_deg=np.full(count, float(inclination_deg)),
-        raan_deg=raan_deg,
+        raan_deg=raan_deg.astype(np.float64),
         argp_deg=np.zeros(count),
-        mean_anomaly_deg=phase_deg,
+        mean_anomaly_deg=phase_deg.astype(np.float64),
         bstar_per_radius=np.zeros(count),
         mean_motion_dot_rev_day2=np.zeros(count),
         grid_shell=shell.astype(np.int64),

@@ -216,7 +216,7 @@ def _check_shape(rows: _Rows, line: int, width: int) -> None:
         line,
         lambda row, text: (
             f"column 70 holds {text[SET_COLUMNS]!r}, expected a blank behind the "
-            "checksum; the columns are shifted"
+            "checksum; the columns are shifted or damaged"
         ),
     )
     for column, mark in _FIXED[line].items():
@@ -229,7 +229,7 @@ def _check_mark(rows: _Rows, line: int, column: int, mark: str) -> None:
         line,
         lambda row, text: (
             f"column {column} holds {text[column - 1]!r}, expected {mark!r}; the "
-            "columns are shifted"
+            "columns are shifted or damaged"
         ),
     )
 
