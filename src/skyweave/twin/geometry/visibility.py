@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skyweave.errors import InputError
 from skyweave.kernels import kernel
+from skyweave.twin.geometry._visibility_kernel import find_pairs
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -49,6 +50,17 @@ class Mask:
     sin_min_elevation: FloatArray | None = None
     max_range_m: FloatArray | None = None
 
+    def __post_init__(self) -> None:
+        if (self.sin_min_elevation is None) == (self.max_range_m is None):
+            raise InputError("a mask has one limit; use Mask.elevation(...) or Mask.range(...)")
+
+    @property
+    def limit(self) -> FloatArray:
+        """Whichever of the two arrays is given."""
+        limit = self.sin_min_elevation if self.max_range_m is None else self.max_range_m
+        assert limit is not None
+        return limit
+
     @staticmethod
     def elevation(min_elevation_deg: ArrayLike, sites: int) -> "Mask":
         """Demand an elevation of at least `min_elevation_deg`, one for all or shape (S,)."""
@@ -74,7 +86,25 @@ def visible_pairs(
     geometric, above the plane normal to `up_itrf`; a satellite exactly at the limit is visible.
     Sites and satellites that are not finite form no pair.
     """
-    return pairs_by_brute_force(site_itrf_m, up_itrf, sat_itrf_m, mask)
+    _check(site_itrf_m, up_itrf, sat_itrf_m, mask)
+    arrays = (np.ascontiguousarray(a, dtype=np.float64) for a in (site_itrf_m, up_itrf, sat_itrf_m))
+    site_m, up, sat_m = arrays
+    by_range = mask.max_range_m is not None
+    site_start, sat = find_pairs(site_m, up, mask.limit, by_range, sat_m)
+    return VisiblePairs(site_start, sat)
+
+
+def _check(
+    site_itrf_m: FloatArray, up_itrf: FloatArray, sat_itrf_m: FloatArray, mask: Mask
+) -> None:
+    if sat_itrf_m.ndim != 2 or sat_itrf_m.shape[1] != 3:
+        raise InputError(f"sat_itrf_m has shape {sat_itrf_m.shape}; pass one instant, shape (N, 3)")
+    sites = mask.limit.size
+    for name, array in (("site_itrf_m", site_itrf_m), ("up_itrf", up_itrf)):
+        if array.shape != (sites, 3):
+            raise InputError(
+                f"{name} has shape {array.shape}; the mask has {sites} sites, so pass ({sites}, 3)"
+            )
 
 
 def pairs_by_brute_force(
@@ -95,10 +125,10 @@ def _admitted(
     line_m = sat_m - site_m
     range_m = np.sqrt((line_m**2).sum(axis=1))
     if mask.max_range_m is not None:
-        return np.less_equal(range_m, mask.max_range_m[row])
-    assert mask.sin_min_elevation is not None
-    up_m = (line_m * up).sum(axis=1)
-    return np.greater_equal(up_m, mask.sin_min_elevation[row] * range_m)
+        seen: NDArray[np.bool_] = range_m <= mask.limit[row]
+    else:
+        seen = (line_m * up).sum(axis=1) >= mask.limit[row] * range_m
+    return seen
 
 
 def remaining_slots(pairs: Sequence[VisiblePairs], horizon: int) -> list[RowArray]:

@@ -1,0 +1,603 @@
+"""The spatial index of `visible_pairs`: satellites descend through tiles of sites.
+
+Every site is a sky: a place, an axis, and a demand on the line from the place to a satellite,
+
+    axis . line + reach_m >= sine * |line|
+
+An elevation mask has the vertical as its axis, the sine of its lowest elevation and no reach; a
+range mask has no axis, a sine of 1 and its longest range as reach.  Sites are sorted into tiles of
+a cube drawn around the Earth, and each tile is bounded by a sky of the same form that holds the
+skies of all its sites.  So are the tiles of tiles above it.  From the root down, each tile tests
+only the satellites that its parent's sky holds, and the last step tests the sites themselves.
+Rows stay in ascending order all the way.
+
+The test runs in float32 on positions relative to a site nearby, sixteen satellites at a time, with
+a bound on its rounding error.  Where that bound leaves a site's answer open (about one test in a
+hundred thousand), it is found again in float64, so the pairs are those of float64 throughout.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from skyweave.kernels import kernel, parallel_kernels
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+RowArray = NDArray[np.int32]
+
+LANES = 16  # satellites tested by one instruction, where the machine has AVX-512
+SITES_PER_TILE = 24  # measured: flat between 15 and 70 (benchmarks/visible_pairs.py)
+FINEST_LEVEL = 8  # tiles of about 0.35 deg
+PARALLEL_FROM_PAIRS = 2e8  # sites times satellites
+LEVELS_PER_STEP = 2  # 16 children per tile tested a little faster than 4
+HALF_ULP = 2.0**-24  # largest relative error of rounding to float32
+SLACK_RAD = 1e-7  # widens bounding skies beyond the rounding error of arcsin near 90 deg
+
+
+class Skies(NamedTuple):
+    """Skies of sites or tiles, and the tile each belongs to (see the module's first lines)."""
+
+    row: FloatArray  # (M, 8): place x, y, z in m, axis x, y, z, sine, reach in m
+    child_start: IntArray  # (parents + 1,): parent p has rows child_start[p]..child_start[p+1]
+
+
+class Candidates(NamedTuple):
+    """Satellites that each of M skies holds, in ascending order (CSR)."""
+
+    start: IntArray  # (M + 1,)
+    sat: RowArray  # with LANES spare elements at the end
+
+
+# --- sixteen lanes: what Numba has no words for, in LLVM's portable vector types ----------------
+
+_INT16, _INT32, _INT64 = (ir.IntType(bits) for bits in (16, 32, 64))
+_FLOATS = ir.VectorType(ir.FloatType(), LANES)
+_INTS = ir.VectorType(_INT32, LANES)
+_BITS = ir.VectorType(ir.IntType(1), LANES)
+
+
+class _Lanes:
+    """A vector of float32 under construction, so that the formula below reads as one."""
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    def __add__(self, other: "_Lanes") -> "_Lanes":
+        return _Lanes(self.builder, self.builder.fadd(self.value, other.value, ("contract",)))
+
+    def __sub__(self, other: "_Lanes") -> "_Lanes":
+        return _Lanes(self.builder, self.builder.fsub(self.value, other.value, ("contract",)))
+
+    def __mul__(self, other: "_Lanes") -> "_Lanes":
+        return _Lanes(self.builder, self.builder.fmul(self.value, other.value, ("contract",)))
+
+    def __neg__(self) -> "_Lanes":
+        return _Lanes(self.builder, self.builder.fneg(self.value))
+
+    def __abs__(self) -> "_Lanes":
+        fabs = _declared(self.builder, "llvm.fabs.v16f32", _FLOATS, [_FLOATS])
+        return _Lanes(self.builder, self.builder.call(fabs, [self.value]))
+
+    def at_least(self, other: "_Lanes") -> Any:
+        """Return one bit per lane, in an int32."""
+        bits = self.builder.fcmp_ordered(">=", self.value, other.value)
+        return self.builder.zext(self.builder.bitcast(bits, _INT16), _INT32)
+
+
+def _declared(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    known = builder.module.globals.get(name)
+    return known or ir.Function(builder.module, ir.FunctionType(result, arguments), name)
+
+
+def _lanes_at(
+    context: Any, builder: Any, array_type: Any, array: Any, index: Any, lanes: Any
+) -> Any:
+    """Return a pointer to the lanes that begin at one element of a one-dimensional array."""
+    first = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(first, [index]), lanes.as_pointer())
+
+
+def _look_16(
+    typing: Any, xyz: Any, first: Any, stride: Any, px: Any, py: Any, pz: Any,
+    ux: Any, uy: Any, uz: Any, sine2: Any, reach2: Any, slope: Any, offset: Any,
+) -> Any:  # fmt: skip
+    """Tell which of 16 satellites may be in a sky (bits 0..15) and which are for certain (16..31).
+
+    `xyz` holds x, y and z of the satellites, `stride` elements apart; sine2 = sine * |sine| and
+    reach2 = reach * reach; slope * range^2 + offset bounds the rounding error of the margin.
+    """
+    signature = types.uint32(xyz, types.int64, types.int64, *[types.float32] * 10)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        xyz, first, stride = arguments[:3]
+
+        def load(axis: int) -> _Lanes:
+            index = builder.add(first, builder.mul(stride, ir.Constant(_INT64, axis)))
+            at = _lanes_at(context, builder, signature.args[0], xyz, index, _FLOATS)
+            return _Lanes(builder, builder.load(at, align=4))
+
+        def spread(scalar: Any) -> _Lanes:
+            nothing = ir.Constant(_FLOATS, ir.Undefined)
+            one = builder.insert_element(nothing, scalar, ir.Constant(_INT32, 0))
+            zeros = ir.Constant(_INTS, [0] * LANES)
+            return _Lanes(builder, builder.shuffle_vector(one, nothing, zeros))
+
+        px, py, pz, ux, uy, uz, sine2, reach2, slope, offset = map(spread, arguments[3:])
+        x, y, z = load(0) - px, load(1) - py, load(2) - pz
+        up = x * ux + y * uy + z * uz
+        range2 = x * x + y * y + z * z
+        margin = up * abs(up) + reach2 - sine2 * range2
+        doubt = slope * range2 + offset
+        certain = builder.shl(margin.at_least(doubt), ir.Constant(_INT32, LANES))
+        return builder.or_(margin.at_least(-doubt), certain)
+
+    return signature, generate
+
+
+def _squeeze_16(typing: Any, source: Any, first: Any, bits: Any, target: Any, at: Any) -> Any:
+    """Copy those of 16 elements from `source[first]` on whose bit is set to `target[at]` on.
+
+    Return how many they are; nothing beyond them is written.
+    """
+    signature = types.int64(source, types.int64, types.uint16, target, types.int64)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, first, bits, target, at = arguments
+        found = _lanes_at(context, builder, signature.args[0], source, first, _INTS)
+        name = "llvm.experimental.vector.compress.v16i32"
+        compress = _declared(builder, name, _INTS, [_INTS, _BITS, _INTS])
+        kept = [builder.load(found, align=4), builder.bitcast(bits, _BITS)]
+        packed = builder.call(compress, [*kept, ir.Constant(_INTS, ir.Undefined)])
+        count = builder.ctpop(builder.zext(bits, _INT64))
+        one = ir.Constant(_INT64, 1)
+        low = builder.trunc(builder.sub(builder.shl(one, count), one), _INT16)
+        place = _lanes_at(context, builder, signature.args[3], target, at, _INTS)
+        name = "llvm.masked.store.v16i32.p0"
+        store = _declared(builder, name, ir.VoidType(), [_INTS, place.type, _INT32, _BITS])
+        align = ir.Constant(_INT32, 4)
+        builder.call(store, [packed, place, align, builder.bitcast(low, _BITS)])
+        return count
+
+    return signature, generate
+
+
+def _count_ones(typing: Any, bits: Any) -> Any:
+    """Return how many of 16 bits are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(builder.zext(arguments[0], _INT64))
+
+    return types.int64(types.uint16), generate
+
+
+look_16: Any = intrinsic(_look_16)
+squeeze_16: Any = intrinsic(_squeeze_16)
+count_ones: Any = intrinsic(_count_ones)
+
+
+# --- tiles: a site's place on a cube around the Earth, 4 tiles in each tile of the level above ---
+
+
+@kernel(parallel=True)
+def _tile_sites(
+    site_m: FloatArray, up: FloatArray, limit: FloatArray, level: int, nowhere: int, tile: RowArray
+) -> None:
+    parts = (tile.size + 4095) // 4096
+    for part in numba.prange(parts):
+        _tile_some(site_m, up, limit, level, nowhere, tile, 4096 * part)
+
+
+@kernel()
+def _tile_some(
+    site_m: FloatArray,
+    up: FloatArray,
+    limit: FloatArray,
+    level: int,
+    nowhere: int,
+    tile: RowArray,
+    first: int,
+) -> None:
+    """Number the tile of each site face by face, in Morton order; unusable sites go `nowhere`."""
+    one, zero = np.float32(1.0), np.float32(0.0)
+    half, top = np.float32(0.5 * (1 << level)), np.float32((1 << level) - 1)
+    face_shift = np.int32(2 * level)
+    for i in range(first, min(first + 4096, tile.size)):
+        x, y, z = np.float32(site_m[i, 0]), np.float32(site_m[i, 1]), np.float32(site_m[i, 2])
+        along_y = abs(y) > abs(x)
+        along_z = abs(z) > max(abs(x), abs(y))
+        depth = z if along_z else (y if along_y else x)
+        u = x if along_z or along_y else y
+        v = y if along_z else z
+        face = np.int32(2 if along_z else (1 if along_y else 0))
+        face += np.int32(3 if depth < zero else 0)
+        scale = one / max(abs(depth), one)
+        column = np.int32(min(max(half + half * _even(u * scale), zero), top))
+        row = np.int32(min(max(half + half * _even(v * scale), zero), top))
+        morton = (_every_second_bit(column) << np.int32(1)) | _every_second_bit(row)
+        sums = site_m[i, 0] + site_m[i, 1] + site_m[i, 2] + up[i, 0] + up[i, 1] + up[i, 2]
+        usable = (sums - sums == 0.0) and limit[i] == limit[i]
+        tile[i] = (face << face_shift) | morton if usable else np.int32(nowhere)
+
+
+@kernel(inline=True)
+def _even(u: np.float32) -> np.float32:
+    """Map -1..1 on a cube's face to -1..1 so that tiles grow more alike: about arctan(u)."""
+    return np.float32(u * (np.float32(1.2732395) - np.float32(0.2732395) * abs(u)))
+
+
+@kernel(inline=True)
+def _every_second_bit(b: np.int32) -> np.int32:
+    b = (b | (b << 8)) & 0x00FF00FF
+    b = (b | (b << 4)) & 0x0F0F0F0F
+    b = (b | (b << 2)) & 0x33333333
+    return (b | (b << 1)) & 0x55555555
+
+
+@kernel()
+def _sort_by_tile(tile: RowArray, tiles: int) -> tuple[RowArray, RowArray, RowArray, IntArray]:
+    """Return each site's rank, the site of each rank, the tiles in use and their first ranks."""
+    first = np.zeros(tiles + 2, np.int32)
+    for t in tile:
+        first[t + 1] += 1
+    used = 0
+    for t in range(tiles):
+        used += first[t + 1] > 0
+    used_tile, start = np.empty(used, np.int32), np.empty(used + 1, np.int64)
+    used = 0
+    for t in range(tiles):
+        if first[t + 1] > 0:
+            used_tile[used], start[used] = t, first[t]
+            used += 1
+        first[t + 1] += first[t]
+    start[used] = first[tiles]
+    rank, site = np.empty(tile.size, np.int32), np.empty(tile.size, np.int32)
+    for i in range(tile.size):
+        r = first[tile[i]]
+        rank[i], site[r] = r, i
+        first[tile[i]] = r + 1
+    return rank, site, used_tile, start
+
+
+@kernel()
+def _tiles_of_tiles(tile: RowArray, shift: int) -> tuple[RowArray, IntArray]:
+    """Return the tiles `shift / 2` levels up, and where the children of each begin."""
+    parent, start = np.empty(tile.size, np.int32), np.empty(tile.size + 1, np.int64)
+    used = 0
+    for i in range(tile.size):
+        if i == 0 or tile[i] >> shift != parent[used - 1]:
+            parent[used], start[used] = tile[i] >> shift, i
+            used += 1
+    start[used] = tile.size
+    return parent[:used].copy(), start[: used + 1].copy()
+
+
+# --- skies: one row per site, and one per tile that holds all skies of its children -------------
+
+
+@kernel(parallel=True)
+def _site_skies(
+    site_m: FloatArray,
+    axis: FloatArray,
+    sine: FloatArray,
+    reach_m: FloatArray,
+    rank: RowArray,
+    row: FloatArray,
+) -> None:
+    for i in numba.prange(rank.size):
+        r = np.uint32(rank[i])
+        if r < np.uint32(row.shape[0]):
+            row[r, 0], row[r, 1], row[r, 2] = site_m[i, 0], site_m[i, 1], site_m[i, 2]
+            row[r, 3], row[r, 4], row[r, 5] = axis[i, 0], axis[i, 1], axis[i, 2]
+            row[r, 6], row[r, 7] = sine[i], reach_m[i]
+
+
+@kernel(parallel=True)
+def _tile_skies(
+    child: FloatArray, start: IntArray, by_range: bool, lowest_sat_m: float, row: FloatArray
+) -> None:
+    for p in numba.prange(start.size - 1):
+        if by_range:
+            _bounding_ball(child, start[p], start[p + 1], row[p])
+        else:
+            _bounding_cone(child, start[p], start[p + 1], lowest_sat_m, row[p])
+
+
+@kernel()
+def _bounding_ball(child: FloatArray, first: int, stop: int, row: FloatArray) -> None:
+    x, y, z = _mean_place(child, first, stop)
+    reach_m = 0.0
+    for c in range(first, stop):
+        away2 = (child[c, 0] - x) ** 2 + (child[c, 1] - y) ** 2 + (child[c, 2] - z) ** 2
+        reach_m = max(reach_m, math.sqrt(away2) + child[c, 7])
+    row[0], row[1], row[2] = x, y, z
+    row[3] = row[4] = row[5] = 0.0
+    row[6], row[7] = 1.0, reach_m * (1.0 + 1e-9) + 1e-3
+
+
+@kernel()
+def _bounding_cone(
+    child: FloatArray, first: int, stop: int, lowest_sat_m: float, row: FloatArray
+) -> None:
+    """Bound cones whose axes are nearly radial by one whose axis is radial.
+
+    Seen from the Earth's centre, let the children lie within an angle b of the direction c, no
+    nearer than radius r; none admits anything lower than the elevation e above the plane normal to
+    its own radius.  Each such cone turned about the centre by at most b stays inside the cone with
+    its apex on c, elevation e - b and the same distance r cos(e) from its surface to the centre.
+    With e < b this holds for satellites beyond the apex only.
+    """
+    x, y, z = _mean_place(child, first, stop)
+    centre_m = math.sqrt(x * x + y * y + z * z)
+    away2 = tilt2 = reach_m = 0.0
+    radius2 = sine = up_m = np.inf
+    for c in range(first, stop):
+        px, py, pz = child[c, 0], child[c, 1], child[c, 2]
+        ux, uy, uz = child[c, 3], child[c, 4], child[c, 5]
+        away2 = max(away2, (px - x) ** 2 + (py - y) ** 2 + (pz - z) ** 2)
+        across2 = (py * uz - pz * uy) ** 2 + (pz * ux - px * uz) ** 2 + (px * uy - py * ux) ** 2
+        tilt2 = max(tilt2, across2)
+        radius2 = min(radius2, px * px + py * py + pz * pz)
+        up_m = min(up_m, px * ux + py * uy + pz * uz)
+        sine, reach_m = min(sine, child[c, 6]), max(reach_m, child[c, 7])
+    radius_m = math.sqrt(radius2)
+    spread = math.sqrt(away2) / centre_m if centre_m > 0.0 else np.inf
+    tilt = math.sqrt(tilt2) / radius_m if radius_m > 0.0 else np.inf
+    elevation = math.asin(sine) - math.asin(min(tilt, 1.0)) - SLACK_RAD
+    widened = elevation - math.asin(min(spread, 1.0))
+    apex_m = radius_m * math.cos(elevation) / math.cos(max(widened, -1.5))
+    sound = spread < 1.0 and tilt < 1.0 and up_m > 0.0 and widened > -1.5
+    if not sound or (widened < 0.0 and apex_m > lowest_sat_m):
+        reach_m = np.inf  # such a tile lets every satellite through
+    inverse = 1.0 / max(centre_m, 1.0)
+    row[3], row[4], row[5] = x * inverse, y * inverse, z * inverse
+    row[0], row[1], row[2] = apex_m * row[3], apex_m * row[4], apex_m * row[5]
+    row[6], row[7] = math.sin(max(widened, -1.5)), reach_m
+
+
+@kernel()
+def _mean_place(child: FloatArray, first: int, stop: int) -> tuple[float, float, float]:
+    x = y = z = 0.0
+    for c in range(first, stop):
+        x += child[c, 0]
+        y += child[c, 1]
+        z += child[c, 2]
+    return x / (stop - first), y / (stop - first), z / (stop - first)
+
+
+# --- descent: what a parent's sky holds is tested by its children -------------------------------
+
+
+@kernel(parallel=True)
+def _look(
+    row: FloatArray,
+    child_start: IntArray,
+    sat_m: FloatArray,
+    start: IntArray,
+    sat: RowArray,
+    exactly: bool,
+    word_start: IntArray,
+    word: NDArray[np.uint16],
+    place: RowArray,
+    found: IntArray,
+) -> None:
+    for p in numba.prange(child_start.size - 1):
+        if start[p + 1] > start[p]:
+            _look_from(
+                row, child_start[p], child_start[p + 1], sat_m, sat, start[p], start[p + 1],
+                exactly, word_start[p], word, place, found,
+            )  # fmt: skip
+
+
+@kernel()
+def _look_from(
+    row: FloatArray,
+    first_child: int,
+    stop_child: int,
+    sat_m: FloatArray,
+    sat: RowArray,
+    first: int,
+    stop: int,
+    exactly: bool,
+    at: int,
+    word: NDArray[np.uint16],
+    place: RowArray,
+    found: IntArray,
+) -> None:
+    """Test the candidates `sat[first:stop]` from each child of one tile.
+
+    Child c leaves `found[place[c]]`: how many satellites it sees, the first candidate, and the
+    first word of 16 bits that tell which of them they are.
+    """
+    count = stop - first
+    stride = (count + LANES - 1) // LANES * LANES
+    here_x, here_y, here_z = row[first_child, 0], row[first_child, 1], row[first_child, 2]
+    xyz = np.zeros(3 * stride, np.float32)
+    for j in range(count):
+        s = np.uint32(sat[first + j])
+        xyz[j] = sat_m[s, 0] - here_x
+        xyz[stride + j] = sat_m[s, 1] - here_y
+        xyz[2 * stride + j] = sat_m[s, 2] - here_z
+    in_last = np.uint32((1 << (count - stride + LANES)) - 1)
+    for c in range(first_child, stop_child):
+        x, y, z = row[c, 0] - here_x, row[c, 1] - here_y, row[c, 2] - here_z
+        sine, reach2 = row[c, 6], row[c, 7] * row[c, 7]
+        # In units of HALF_ULP, with b = |(x, y, z)|: the line is off by 2 r + 2 b, `up` by
+        # 6 r + 2 b, the squared range by 7 r^2 + 4 r b, and the margin by 24 r^2 + 8 r b or less.
+        slope = np.float32(40.0 * HALF_ULP)
+        offset = np.float32(HALF_ULP * (8.0 * (x * x + y * y + z * z) + 2.0 * reach2))
+        seen, words = 0, at
+        for j in range(0, stride, LANES):
+            answer = look_16(
+                xyz, j, stride, np.float32(x), np.float32(y), np.float32(z),
+                np.float32(row[c, 3]), np.float32(row[c, 4]), np.float32(row[c, 5]),
+                np.float32(sine * abs(sine)), np.float32(reach2), slope, offset,
+            )  # fmt: skip
+            bits = answer & np.uint32(0xFFFF)
+            if j + LANES == stride:
+                bits &= in_last
+            if exactly:
+                open_bits = bits & ~(answer >> np.uint32(LANES))
+                if open_bits != 0:
+                    bits ^= open_bits ^ _look_exactly(row, c, sat_m, sat, first + j, open_bits)
+            word[at] = np.uint16(bits)
+            seen += count_ones(np.uint16(bits))
+            at += 1
+        i = place[c]
+        found[i, 0], found[i, 1], found[i, 2] = seen, first, words
+
+
+@kernel()
+def _look_exactly(
+    row: FloatArray, c: int, sat_m: FloatArray, sat: RowArray, first: int, bits: int
+) -> np.uint32:
+    """Return those of `bits` whose satellites child c sees, in float64."""
+    seen = np.uint32(0)
+    for lane in range(LANES):
+        if (bits >> np.uint32(lane)) & np.uint32(1):
+            s = sat[first + lane]
+            x, y, z = sat_m[s, 0] - row[c, 0], sat_m[s, 1] - row[c, 1], sat_m[s, 2] - row[c, 2]
+            up_m = x * row[c, 3] + y * row[c, 4] + z * row[c, 5]
+            if up_m + row[c, 7] >= row[c, 6] * math.sqrt(x * x + y * y + z * z):
+                seen |= np.uint32(1) << np.uint32(lane)
+    return seen
+
+
+@kernel(parallel=True)
+def _gather(
+    found: IntArray, sat: RowArray, word: NDArray[np.uint16], start: IntArray, target: RowArray
+) -> None:
+    parts = (start.size + 1022) // 1024
+    for part in numba.prange(parts):
+        _gather_some(found, sat, word, start, target, 1024 * part)
+
+
+@kernel()
+def _gather_some(
+    found: IntArray,
+    sat: RowArray,
+    word: NDArray[np.uint16],
+    start: IntArray,
+    target: RowArray,
+    first: int,
+) -> None:
+    """Copy the satellites each sky sees to its part of `target`; places follow one another."""
+    for i in range(first, min(first + 1024, start.size - 1)):
+        candidate, w, at = found[i, 1], found[i, 2], start[i]
+        while at < start[i + 1]:
+            at += squeeze_16(sat, candidate, word[w], target, at)
+            candidate += LANES
+            w += 1
+
+
+@kernel()
+def _start_of(found: IntArray) -> IntArray:
+    start = np.empty(found.shape[0] + 1, np.int64)
+    start[0] = 0
+    for i in range(found.shape[0]):
+        start[i + 1] = start[i] + found[i, 0]
+    return start
+
+
+@kernel()
+def _finite_satellites(sat_m: FloatArray) -> tuple[RowArray, float]:
+    """Return the rows at finite positions, with LANES spare, and the least distance from 0."""
+    row, used, least2 = np.empty(sat_m.shape[0] + LANES, np.int32), 0, np.inf
+    for j in range(sat_m.shape[0]):
+        radius2 = sat_m[j, 0] ** 2 + sat_m[j, 1] ** 2 + sat_m[j, 2] ** 2
+        if radius2 < np.inf:
+            row[used] = j
+            used += 1
+            least2 = min(least2, radius2)
+    return row[: used + LANES], math.sqrt(least2)
+
+
+# --- the whole way ------------------------------------------------------------------------------
+
+
+def find_pairs(
+    site_m: FloatArray, up: FloatArray, limit: FloatArray, by_range: bool, sat_m: FloatArray
+) -> tuple[IntArray, RowArray]:
+    """Return the satellites each site sees as CSR: start (S + 1,) and satellite rows (P,).
+
+    `limit` (S,) holds the sines of lowest elevations, or with `by_range` the longest ranges in m.
+    """
+    threads = numba.get_num_threads()
+    with parallel_kernels:
+        if site_m.shape[0] * sat_m.shape[0] < PARALLEL_FROM_PAIRS:
+            numba.set_num_threads(1)  # waking threads would take longer than the work
+        try:
+            return _find_pairs(site_m, up, limit, by_range, sat_m)
+        finally:
+            numba.set_num_threads(threads)
+
+
+def _find_pairs(
+    site_m: FloatArray, up: FloatArray, limit: FloatArray, by_range: bool, sat_m: FloatArray
+) -> tuple[IntArray, RowArray]:
+    sat, lowest_sat_m = _finite_satellites(sat_m)
+    site, levels = _index(site_m, up, limit, by_range, lowest_sat_m)
+    held = Candidates(np.array([0, sat.size - LANES]), sat)
+    for skies in levels[:-1]:
+        place = np.arange(skies.row.shape[0], dtype=np.int32)
+        held = _descend(skies, held, sat_m, place, spare=LANES)
+    return _descend(levels[-1], held, sat_m, site, exactly=True)
+
+
+def _index(
+    site_m: FloatArray, up: FloatArray, limit: FloatArray, by_range: bool, lowest_sat_m: float
+) -> tuple[RowArray, list[Skies]]:
+    """Return the site of each row of the last level, and the levels from the root to the sites."""
+    sites = site_m.shape[0]
+    level = round(math.log(max(sites / (6 * SITES_PER_TILE), 4.0), 4))
+    level = min(level, FINEST_LEVEL)
+    tile = np.empty(sites, np.int32)
+    _tile_sites(site_m, up, limit, level, 6 << (2 * level), tile)
+    rank, site, tile, start = _sort_by_tile(tile, 6 << (2 * level))
+    axis, sine, reach_m = up, limit, np.zeros(sites)
+    if by_range:
+        axis, sine, reach_m = np.zeros((sites, 3)), np.ones(sites), limit
+    row = np.empty((int(start[-1]), 8))
+    _site_skies(site_m, axis, sine, reach_m, rank, row)
+    levels = [Skies(row, start)]
+    while level > 0:
+        child, row = row, np.empty((tile.size, 8))
+        _tile_skies(child, start, by_range, lowest_sat_m, row)
+        upper = 0 if level == 1 else max(level - LEVELS_PER_STEP, 1)
+        tile, start = _tiles_of_tiles(tile, 2 * (level - upper) if upper else 31)
+        level = upper
+        levels.append(Skies(row, start))
+    return site, levels[::-1]
+
+
+def _descend(
+    skies: Skies,
+    held: Candidates,
+    sat_m: FloatArray,
+    place: RowArray,
+    *,
+    spare: int = 0,
+    exactly: bool = False,
+) -> Candidates:
+    """Return what the skies of one level hold of what the level above held.
+
+    The satellites of row c come at `place[c]`; places no row has stay empty.
+    """
+    words = (np.diff(held.start) + LANES - 1) // LANES * np.diff(skies.child_start)
+    word_start = np.cumsum(words) - words
+    word = np.empty(int(words.sum()), np.uint16)
+    found = np.zeros((place.size, 3), np.int64)
+    _look(
+        skies.row, skies.child_start, sat_m, held.start, held.sat, exactly, word_start, word,
+        place, found,
+    )  # fmt: skip
+    start = _start_of(found)
+    sat = np.empty(int(start[-1]) + spare, np.int32)
+    _gather(found, held.sat, word, start, sat)
+    return Candidates(start, sat)
