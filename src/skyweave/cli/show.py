@@ -15,7 +15,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _pairs(title: str, rows: dict[str, object]) -> None:
-    table = _table(title, "", "")
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2))
     for name, value in rows.items():
         table.add_row(name, str(value))
     Console().print(table)
@@ -61,7 +61,7 @@ def files(folder: Path) -> None:
 
 def explanation(found: dict[str, Any]) -> None:
     """Print who serves a terminal and how, or why nobody does."""
-    rows: dict[str, object] = {"slot begins": found["at"], "state": found["state"]}
+    rows: dict[str, object] = {"slot begins": found["slot_start_utc"], "state": found["state"]}
     satellite = found["satellite"]
     if satellite is None:
         rows["reason"] = found["reason"]

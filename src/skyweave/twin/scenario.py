@@ -232,7 +232,8 @@ class Scenario(Section):
 def read_scenario(path: str | Path) -> Scenario:
     """Read and check a scenario file; any fault is one `InputError`."""
     path = Path(path)
-    return parse_scenario(_read_text(path), source=str(path), folder=path.parent)
+    text = _read_text(path)
+    return parse_scenario(text, source=str(path), folder=path.resolve().parent)
 
 
 def parse_scenario(text: str, source: str = "scenario", folder: Path = Path()) -> Scenario:

@@ -1,0 +1,232 @@
+"""The public functions: what the command line offers, from Python.
+
+import skyweave
+
+run = skyweave.run("scenarios/demo.toml", out="demo")
+run.access.groupby("terminal_id").rtt_s.median()
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skyweave.doctor import examine
+from skyweave.errors import InputError
+from skyweave.places import resolve_place
+from skyweave.time import format_utc, parse_utc
+from skyweave.twin.catalogue import check_catalogue
+from skyweave.twin.explanation import explain_slot
+from skyweave.twin.paths import (
+    Endpoint,
+    Sample,
+    gateway_endpoint,
+    paths_over_time,
+    place_endpoint,
+    pop_endpoint,
+    terminal_endpoint,
+)
+from skyweave.twin.results.folder import Run, load_run
+from skyweave.twin.results.plots import plot_run
+from skyweave.twin.run import run_world
+from skyweave.twin.scenario import Scenario, Site, build_scenario, read_scenario
+from skyweave.twin.world import World, build_world, terminal_row
+
+Progress = Callable[[str], None]
+ScenarioSource = str | Path | Scenario
+BUILT_IN_SCENARIO = {
+    "catalogue": {"source": "builtin:2026-06-14", "select": ["STARLINK"]},
+    "isl": {"plan": "fleet"},
+}
+MAX_SAMPLES = 10_000_000  # of one call of `path`
+
+
+def _silent(_: str) -> None:
+    """Report no progress."""
+
+
+def load_scenario(source: ScenarioSource) -> Scenario:
+    """Read and check a scenario file; a scenario is returned as it is."""
+    return source if isinstance(source, Scenario) else read_scenario(source)
+
+
+def run(
+    scenario: ScenarioSource,
+    out: str | Path | None = None,
+    *,
+    workers: int = 1,
+    seed: int | None = None,
+    progress: Progress = _silent,
+) -> Run:
+    """Compute a scenario into the run folder `out` (a temporary one by default).
+
+    The tables are the same for any number of workers.  `progress` is called with each step's name.
+    """
+    scenario = load_scenario(scenario)
+    if seed is not None:
+        scenario = scenario.model_copy(update={"seed": seed})
+    world = build_world(scenario)
+    if len(world.terminals) == 0:
+        raise InputError(
+            f"{scenario.source}: a run needs terminals; add [[terminals]] or [[terminal_sets]]"
+        )
+    folder = Path(tempfile.mkdtemp(prefix="skyweave-")) / "run" if out is None else Path(out)
+    return run_world(world, folder, workers, progress)
+
+
+def demo(out: str | Path = "demo", *, workers: int = 1, progress: Progress = _silent) -> Run:
+    """Compute the demo scenario: an hour of the real fleet for 2,002 terminals."""
+    scenario = read_scenario(str(files("skyweave.data") / "demo" / "demo.toml"))
+    return run(scenario, out, workers=workers, progress=progress)
+
+
+def explain(
+    scenario: ScenarioSource | None = None,
+    *,
+    terminal: str | None = None,
+    lat_deg: float | None = None,
+    lon_deg: float | None = None,
+    at: str,
+    progress: Progress = _silent,
+) -> dict[str, Any]:
+    """Say who serves a terminal, or a place, in the slot that contains `at`, or why nobody does."""
+    at_utc = parse_utc(at, "--at")
+    world, row = _explained(scenario, terminal, lat_deg, lon_deg, at_utc)
+    answer = explain_slot(world, row, world.slot_at(at_utc), progress)
+    return {"terminal": answer.pop("terminal"), "at": format_utc(at_utc), **answer}
+
+
+def path(
+    scenario: ScenarioSource,
+    start: str,
+    end: str,
+    *,
+    at: str | None = None,
+    every_s: float | None = None,
+    for_s: float | None = None,
+    k: int = 1,
+    disjoint: str = "satellite",
+    progress: Progress = _silent,
+) -> dict[str, Any]:
+    """Find the cheapest paths between two places at `at`, or every `every_s` for `for_s` seconds.
+
+    The places are sites, terminals, cities, gateway or PoP ids.  With `k` > 1 each sample also
+    lists up to k disjoint paths.
+    """
+    scenario = load_scenario(scenario)
+    t_s = _sample_times(every_s, for_s)
+    if disjoint not in ("satellite", "edge"):
+        raise InputError(f'--disjoint = "{disjoint}": expected satellite or edge')
+    world = build_world(scenario)
+    ends = [_endpoint(world, name) for name in (start, end)]
+    at_utc = parse_utc(at if at is not None else scenario.time.start_utc, "--at")
+    samples = []
+    for sample in paths_over_time(world, *ends, at_utc, t_s, count=k, disjoint=disjoint):
+        samples.append(_sample(sample, k))
+        if len(samples) % 500 == 0:
+            progress(f"paths: {len(samples)} of {t_s.size}")
+    return {"from": ends[0].name, "to": ends[1].name, "samples": samples}
+
+
+def plot(run_folder: str | Path, what: str, out: str | Path) -> None:
+    """Draw a run folder into a PNG file."""
+    plot_run(load_run(run_folder), what, Path(out))
+
+
+def catalogue_check(source: str) -> dict[str, Any]:
+    """Read element sets and report what is in them and what was refused."""
+    return check_catalogue(source)
+
+
+def init(file: str | Path) -> None:
+    """Write a commented scenario to start from; an existing file is not touched."""
+    file = Path(file)
+    text = (files("skyweave.data") / "starter.toml").read_text(encoding="utf-8")
+    try:
+        with file.open("x", encoding="utf-8") as target:
+            target.write(text)
+    except FileExistsError:
+        raise InputError(f"{file} exists; choose another name or remove it first") from None
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def doctor() -> dict[str, Any]:
+    """Report what the machine and the installation offer."""
+    return examine(np.datetime64("now"))
+
+
+def _explained(
+    scenario: ScenarioSource | None, terminal: str | None, lat_deg: float | None,
+    lon_deg: float | None, at_utc: np.datetime64,
+) -> tuple[World, int]:  # fmt: skip
+    """Return the world and the row of the terminal to explain."""
+    if terminal is not None:
+        if scenario is None:
+            raise InputError("--terminal names a terminal of a scenario; give the scenario too")
+        world = build_world(load_scenario(scenario))
+        return world, terminal_row(world, terminal)
+    if lat_deg is None or lon_deg is None:
+        raise InputError("give --terminal ID with a scenario, or --lat and --lon of a place")
+    place = {"id": "here", "lat_deg": lat_deg, "lon_deg": lon_deg}
+    if scenario is None:
+        moment = {"start_utc": f"{at_utc}Z", "duration_s": 15.0}
+        found = build_scenario(
+            {**BUILT_IN_SCENARIO, "time": moment, "terminals": [place]}, "explain"
+        )
+    else:
+        found = load_scenario(scenario)
+    return build_world(found), 0
+
+
+def _sample_times(every_s: float | None, for_s: float | None) -> np.ndarray[Any, Any]:
+    """Return 0, every_s, 2 every_s, ... below for_s."""
+    if every_s is None and for_s is None:
+        return np.zeros(1)
+    if every_s is None or for_s is None or not (every_s > 0 and 0 < for_s < np.inf):
+        raise InputError("--every and --for go together, both in seconds above 0")
+    count = int(np.ceil(round(for_s / every_s, 9)))
+    if count > MAX_SAMPLES:
+        raise InputError(
+            f"--every {every_s:g} --for {for_s:g} makes {count:,} samples; "
+            f"expected at most {MAX_SAMPLES:,}"
+        )
+    return np.arange(count) * every_s
+
+
+def _sample(sample: Sample, k: int) -> dict[str, Any]:
+    best_s, nodes = sample.paths[0] if sample.paths else (None, ())
+    found: dict[str, Any] = {"t_s": round(sample.t_s, 9), "rtt_s": best_s, "nodes": list(nodes)}
+    if sample.reason is not None:
+        found["reason"] = str(sample.reason)
+    if k > 1:
+        found["paths"] = [{"rtt_s": rtt_s, "nodes": list(n)} for rtt_s, n in sample.paths]
+    return found
+
+
+def _endpoint(world: World, name: str) -> Endpoint:
+    """Resolve a name to a site, a terminal, a gateway or a PoP of the scenario, else to a city."""
+    sites, terminals = world.scenario.sites, world.terminals
+    own: list[tuple[str, Sequence[str]]] = [(site.name, site.aliases) for site in sites]
+    makers: list[Callable[[], Endpoint]] = [partial(_site_endpoint, world, site) for site in sites]
+    for row, (identity, label) in enumerate(
+        zip(terminals.terminal_id, terminals.name, strict=True)
+    ):
+        own.append((str(identity), (str(label),) if label else ()))
+        makers.append(partial(terminal_endpoint, world, row))
+    if name in world.gateways.gateway_id.tolist():
+        return gateway_endpoint(world, world.gateways.row(name))
+    if name in world.pops.pop_id.tolist():
+        return pop_endpoint(world, world.pops.row(name))
+    place = resolve_place(name, own)
+    if place.own >= 0:
+        return makers[place.own]()
+    return place_endpoint(world, place.name, place.lat_deg, place.lon_deg)
+
+
+def _site_endpoint(world: World, site: Site) -> Endpoint:
+    return place_endpoint(world, site.name, site.lat_deg, site.lon_deg, site.height_wgs84_m)

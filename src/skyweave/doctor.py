@@ -1,0 +1,65 @@
+"""What a machine and an installation offer: the answer of `skyweave doctor`."""
+
+import os
+import platform
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from skyweave import __version__, kernels
+from skyweave.twin.catalogue import read_catalogue
+
+BUILT_IN_CATALOGUE = "builtin:2026-06-14"
+LIBRARIES = ("numpy", "numba", "scipy", "sgp4", "pyarrow", "pandas")
+EXTRAS = {"bench": "networkx", "docs": "mkdocs", "dev": "pytest"}
+THREADING_LAYERS = {"tbb": "tbbpool", "omp": "omppool", "workqueue": "workqueue"}
+
+
+def examine(now_utc: np.datetime64) -> dict[str, Any]:
+    """Return cores, threading, cache, catalogue age and extras; `now_utc` dates the catalogue."""
+    epoch_utc = np.sort(read_catalogue(BUILT_IN_CATALOGUE).epoch_utc)
+    middle_utc = epoch_utc[epoch_utc.size // 2]
+    return {
+        "skyweave": __version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "numba_threads": int(numba.config.NUMBA_NUM_THREADS),
+        "threading_layer": _threading_layer(),
+        "kernel_cache": _kernel_cache(),
+        "catalogue": BUILT_IN_CATALOGUE,
+        "catalogue_age_days": round(float((now_utc - middle_utc) / np.timedelta64(1, "D")), 1),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "extras": {extra: _is_installed(package) for extra, package in EXTRAS.items()},
+    }
+
+
+def _threading_layer() -> str:
+    """Return the first of Numba's layers that loads, in the order in which Numba tries them."""
+    for name, module in THREADING_LAYERS.items():
+        try:
+            import_module(f"numba.np.ufunc.{module}")
+        except ImportError:
+            continue
+        return name
+    return "none"
+
+
+def _kernel_cache() -> str:
+    """Return where compiled kernels are kept between runs."""
+    if numba.config.CACHE_DIR:
+        return str(numba.config.CACHE_DIR)
+    beside = Path(kernels.__file__).parent
+    return "beside the source" if os.access(beside, os.W_OK) else "the user's cache folder"
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True

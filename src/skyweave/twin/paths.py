@@ -1,0 +1,197 @@
+"""Ground to ground over the network at free instants, without slots and without a scheduler.
+
+A path enters by any satellite in view of one end and leaves by any in view of the other; between
+them it uses the laser links of the scenario's plan.  No ground node lies inside a path.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyweave.constants import SPEED_OF_LIGHT_M_S
+from skyweave.frames import geodetic_to_itrf
+from skyweave.policy.reasons import Reason
+from skyweave.time import TimeGrid, instants
+from skyweave.twin.geometry import Mask, visible_pairs
+from skyweave.twin.orbits import initialise, propagate
+from skyweave.twin.pipeline import Places, fibre_s
+from skyweave.twin.routing import GroundLinks, GroundPath, ground_paths
+from skyweave.twin.terminals import terminal_itrf
+from skyweave.twin.topology import (
+    are_feasible,
+    padded_adjacency,
+    padded_lengths_m,
+)
+from skyweave.twin.world import World, gateway_itrf, gateway_mask, isl_plan, site_mask
+
+CHUNK_INSTANTS = 256  # propagated together
+
+FloatArray = NDArray[np.float64]
+EdgeArray = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One end of a path: a place with its own antenna, or a PoP behind the antennas of gateways."""
+
+    name: str
+    antennas: tuple[str, ...]  # gateway ids of a PoP; () where the place is itself the antenna
+    places: Callable[[TimeGrid], list[Places]]  # of the A antennas at each instant
+    mask: Mask  # (A,)
+    behind_s: FloatArray  # (A,) one-way delay behind each antenna
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one instant offers: paths, cheapest first, or the reason why there is none."""
+
+    t_s: float
+    paths: tuple[tuple[float, tuple[str, ...]], ...]  # round-trip time in seconds, nodes
+    reason: Reason | None
+
+
+def place_endpoint(
+    world: World, name: str, lat_deg: float, lon_deg: float, height_wgs84_m: float = 0.0
+) -> Endpoint:
+    """Return a fixed place on the ground, which sees the sky as terminals do."""
+    place = geodetic_to_itrf(*(np.array([v]) for v in (lat_deg, lon_deg, height_wgs84_m)))
+    return _endpoint(name, (), lambda grid: [place] * len(grid), site_mask(world, 1))
+
+
+def terminal_endpoint(world: World, row: int) -> Endpoint:
+    """Return a terminal of the scenario, which may move."""
+    terminal = world.terminals.take(np.array([row]))
+    name = str(terminal.terminal_id[0])
+
+    def places(grid: TimeGrid) -> list[Places]:
+        positions = terminal_itrf(terminal, grid.utc)
+        return [positions.at(k) for k in range(len(grid))]
+
+    return _endpoint(name, (), places, site_mask(world, 1))
+
+
+def gateway_endpoint(world: World, row: int) -> Endpoint:
+    """Return a gateway."""
+    return _gateways(world, world.gateways.gateway_id[row], (), np.array([row]), np.zeros(1))
+
+
+def pop_endpoint(world: World, row: int) -> Endpoint:
+    """Return a PoP: it is reached through the gateways that use it."""
+    rows = np.flatnonzero(world.gateways.pop == row)
+    names = tuple(str(world.gateways.gateway_id[g]) for g in rows)
+    return _gateways(world, world.pops.pop_id[row], names, rows, fibre_s(world, -1)[rows])
+
+
+def _gateways(
+    world: World, name: str, names: tuple[str, ...], rows: NDArray[np.int64], behind_s: FloatArray
+) -> Endpoint:
+    position_m, up = gateway_itrf(world)
+    place = (position_m[rows], up[rows])
+    mask = gateway_mask(world).take(rows)
+    return Endpoint(str(name), names, lambda grid: [place] * len(grid), mask, behind_s)
+
+
+def _endpoint(
+    name: str, antennas: tuple[str, ...], places: Callable[[TimeGrid], list[Places]], mask: Mask
+) -> Endpoint:
+    return Endpoint(name, antennas, places, mask, np.zeros(1))
+
+
+def paths_over_time(
+    world: World,
+    start: Endpoint,
+    end: Endpoint,
+    at_utc: np.datetime64,
+    t_s: FloatArray,
+    *,
+    count: int = 1,
+    disjoint: str = "satellite",
+) -> Iterator[Sample]:
+    """Yield the cheapest ways from start to end at `at_utc + t_s`, in order of time."""
+    records = initialise(world.fleet.catalogue)
+    lasers = _Lasers(world, at_utc)
+    for first in range(0, t_s.size, CHUNK_INSTANTS):
+        grid = instants(at_utc, t_s[first : first + CHUNK_INSTANTS], world.scenario.source)
+        catalogue, orientation = world.fleet.catalogue, world.orientation
+        sat_itrf_m = propagate(catalogue, grid, orientation, records=records).sat_itrf_m
+        for k, (here, there) in enumerate(zip(start.places(grid), end.places(grid), strict=True)):
+            neighbour, length_m = lasers.at(float(grid.t_s[k]), sat_itrf_m[k])
+            near = _Sky(world, start, here, sat_itrf_m[k])
+            far = _Sky(world, end, there, sat_itrf_m[k])
+            found = ground_paths(
+                neighbour, length_m, near.links, far.links, count=count, disjoint=disjoint
+            )
+            yield _sample(world, float(grid.t_s[k]), found, near, far)
+
+
+class _Sky:
+    """The satellites that an endpoint's antennas see at one instant, as links with their cost."""
+
+    def __init__(
+        self, world: World, endpoint: Endpoint, places: Places, sat_itrf_m: FloatArray
+    ) -> None:
+        usable_m = np.where(world.fleet.serves[:, None], sat_itrf_m, np.nan)
+        seen = visible_pairs(*places, usable_m, endpoint.mask)
+        range_m = np.linalg.norm(usable_m[seen.sat] - places[0][seen.site_rows], axis=1)
+        cost_s = range_m / SPEED_OF_LIGHT_M_S + endpoint.behind_s[seen.site_rows]
+        self.links = GroundLinks(seen.sat, cost_s)
+        self._endpoint = endpoint
+        self._antenna = seen.site_rows
+
+    def nodes(self, link: int) -> list[str]:
+        """Return the ground nodes from the end of the path to the antenna of a link."""
+        names = self._endpoint.antennas
+        return [self._endpoint.name] + ([names[self._antenna[link]]] if names else [])
+
+
+def _sample(world: World, t_s: float, found: list[GroundPath], near: _Sky, far: _Sky) -> Sample:
+    processing_s = world.scenario.delay.processing_s
+    norad_id = world.fleet.catalogue.norad_id
+    paths = tuple(
+        (
+            2.0 * path.cost_s + processing_s,
+            (
+                *near.nodes(path.start_link),
+                *(str(norad_id[sat]) for sat in path.sats),
+                *reversed(far.nodes(path.end_link)),
+            ),
+        )
+        for path in found
+    )
+    return Sample(t_s, paths, None if paths else _reason(near, far))
+
+
+def _reason(near: _Sky, far: _Sky) -> Reason:
+    if near.links.sat.size == 0 or far.links.sat.size == 0:
+        return Reason.NO_SATELLITE_IN_VIEW
+    return Reason.NO_GATEWAY_PATH
+
+
+class _Lasers:
+    """The laser links at instants that only move forward; plans are stepped slot by slot."""
+
+    def __init__(self, world: World, at_utc: np.datetime64) -> None:
+        self._world, self._at_utc = world, at_utc
+        self._records = initialise(world.fleet.catalogue)
+        self._plan = isl_plan(world, at_utc)
+        self._planned: EdgeArray | None = None
+        self._slot = -1
+
+    def at(self, t_s: float, sat_itrf_m: FloatArray) -> tuple[EdgeArray, FloatArray]:
+        """Return neighbours and link lengths, (N, K) each, at an instant."""
+        planned = self._advance(int(t_s // self._world.scenario.time.slot_s))
+        up = planned[are_feasible(planned, sat_itrf_m, self._plan.limits)]
+        neighbour = padded_adjacency(up, len(sat_itrf_m), self._plan.degree)
+        return neighbour, padded_lengths_m(neighbour, sat_itrf_m)
+
+    def _advance(self, slot: int) -> EdgeArray:
+        while self._slot < slot or self._planned is None:
+            self._slot += 1
+            t_s = np.array([self._slot * self._world.scenario.time.slot_s])
+            grid = TimeGrid(self._at_utc, t_s)
+            catalogue, orientation = self._world.fleet.catalogue, self._world.orientation
+            now = propagate(catalogue, grid, orientation, records=self._records)
+            self._planned = self._plan.links(self._planned, self._slot, now.sat_itrf_m[0])
+        return self._planned

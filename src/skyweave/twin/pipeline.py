@@ -1,0 +1,346 @@
+"""The order of a run: the one module that knows every stage.
+
+A run has two parts.  The *network* part goes through the slots in order, because feeder links and
+laser links depend on those of the slot before.  The *service* part computes each terminal's
+satellite and path from one slot's network alone, so slots can be shared among processes; the
+results do not depend on how.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from skyweave.constants import SPEED_OF_LIGHT_M_S
+from skyweave.policy.reasons import SERVED, Reason
+from skyweave.twin.geometry import VisiblePairs, keep, remaining_slots, visible_pairs
+from skyweave.twin.geometry.gso import gso_separation_deg
+from skyweave.twin.geometry.look import pair_angles
+from skyweave.twin.orbits import Sgp4Records, initialise, propagate
+from skyweave.twin.results.chunk import AccessChunk
+from skyweave.twin.routing import SatelliteCosts, cheapest_to_ground
+from skyweave.twin.scheduling import Candidates, choose, score_candidates
+from skyweave.twin.terminals import terminal_itrf
+from skyweave.twin.topology import (
+    FeederLinks,
+    assign_feeders,
+    fibre_delay_s,
+    padded_adjacency,
+    padded_lengths_m,
+    step,
+)
+from skyweave.twin.world import World, gateway_itrf, gateway_mask, isl_plan, site_mask
+
+CHUNK_SLOTS = 60  # slots computed together; no result depends on it
+
+FloatArray = NDArray[np.float64]
+RowArray = NDArray[np.int32]
+BoolArray = NDArray[np.bool_]
+Places = tuple[FloatArray, FloatArray]  # positions and ellipsoid normals, (S, 3) each
+
+
+@dataclass(frozen=True)
+class SlotNetwork:
+    """The links of one slot, chosen in slot order."""
+
+    slot: int
+    feeders: FeederLinks
+    edges: RowArray  # (E, 2) laser links up for the whole slot, satellite rows
+    in_gateway_view: BoolArray  # (N,) above some gateway's mask for the whole slot
+
+
+@dataclass(frozen=True)
+class SlotService:
+    """What one slot offered to the terminals, and what was chosen."""
+
+    candidates: Candidates  # usable satellites above the mask at both ends of the slot
+    is_clear: BoolArray  # (P,) far enough from the geostationary arc at both ends
+    score: FloatArray  # (P,) -inf where the satellite cannot serve
+    chosen: NDArray[np.int64]  # (S,) the pair that serves, -1 = none
+    costs: tuple[SatelliteCosts, ...]  # of each satellite, one per entry of `Targets.pops`
+    seed_s: tuple[FloatArray, ...]  # (L,) feeder and fibre delay of each feeder link, likewise
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The PoPs that paths end at: -1 stands for the gateway's own, others are fixed PoP rows."""
+
+    pops: tuple[int, ...]
+    of_terminal: NDArray[np.int64]  # (S,) which of them a terminal uses
+
+
+def run_slots(
+    world: World, workers: int = 1, progress: Callable[[str], None] = lambda _: None
+) -> Iterator[AccessChunk]:
+    """Yield what every terminal has, chunk by chunk in slot order."""
+    records = initialise(world.fleet.catalogue)
+    pieces = _pieces(networks(world, records, world.slots, progress))
+    if workers == 1:
+        chunks = (serve(world, records, piece) for piece in pieces)
+    else:
+        chunks = _shared_out(world, records, pieces, workers)
+    for chunk in chunks:
+        yield chunk
+        progress(f"terminals: slot {chunk.first_slot + chunk.slots} of {world.slots}")
+
+
+def networks(
+    world: World,
+    records: Sgp4Records,
+    stop: int,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[SlotNetwork]:
+    """Yield the network of slots 0 to stop - 1, each built on the one before."""
+    plan = isl_plan(world, world.grid.epoch_utc)
+    gateways, antennas = gateway_itrf(world), world.gateways.antennas
+    planned, feeders = None, None
+    for first in range(0, stop, CHUNK_SLOTS):
+        last = min(first + CHUNK_SLOTS, stop)
+        progress(f"links: slot {first} of {stop}")
+        sat_itrf_m = _positions(world, records, first, last + world.horizon)
+        views = [_gateway_views(world, gateways, now_m) for now_m in sat_itrf_m]
+        remaining = remaining_slots(views, world.horizon)
+        for slot in range(first, last):
+            k = slot - first
+            planned, edges = step(plan, planned, slot, sat_itrf_m[k], sat_itrf_m[k + 1])
+            feeders = assign_feeders(
+                feeders, views[k], remaining[k], antennas, usable_sat=world.fleet.serves
+            )
+            in_view = np.zeros(len(world.fleet.catalogue), dtype=np.bool_)
+            in_view[views[k].sat[remaining[k] >= 1]] = True
+            yield SlotNetwork(slot, feeders, edges, in_view & world.fleet.serves)
+
+
+def serve(world: World, records: Sgp4Records, slots: Sequence[SlotNetwork]) -> AccessChunk:
+    """Return what every terminal has in consecutive slots, from their networks alone."""
+    parts = [
+        _access(world, network, service, places, sat_itrf_m)
+        for network, service, places, sat_itrf_m in services(world, records, slots)
+    ]
+    arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+    return AccessChunk(first_slot=slots[0].slot, **arrays)
+
+
+def services(
+    world: World, records: Sgp4Records, slots: Sequence[SlotNetwork]
+) -> Iterator[tuple[SlotNetwork, SlotService, Places, FloatArray]]:
+    """Yield the network, the service, the terminals' places and the satellites of each slot."""
+    first, count = slots[0].slot, len(slots)
+    horizon = world.horizon if world.rule.looks_ahead else 1
+    sat_itrf_m = _positions(world, records, first, first + count + horizon - 1)
+    positions = terminal_itrf(world.terminals, world.boundaries(first, first + count + horizon).utc)
+    places = [positions.at(k) for k in range(len(sat_itrf_m))]
+    mask, targets = site_mask(world, len(world.terminals)), find_targets(world)
+    usable_m = np.where(world.fleet.serves[None, :, None], sat_itrf_m, np.nan)
+    views = [visible_pairs(*places[k], usable_m[k], mask) for k in range(len(places))]
+    clear = [_clear_of_gso(world, views[k], places[k], sat_itrf_m[k]) for k in range(len(places))]
+    in_view = remaining_slots(views, horizon)
+    in_clear = remaining_slots([keep(v, c) for v, c in zip(views, clear, strict=True)], horizon)
+    for k, network in enumerate(slots):
+        clear_slots = np.zeros(len(views[k]), dtype=np.int32)
+        clear_slots[clear[k]] = in_clear[k]
+        both_ends = in_view[k] >= 1
+        seen = keep(views[k], both_ends)
+        service = _choose(
+            world, network, seen, clear_slots[both_ends], places[k], sat_itrf_m[k], targets
+        )
+        yield network, service, places[k], sat_itrf_m[k]
+
+
+def find_targets(world: World) -> Targets:
+    """Return the PoPs that the terminals' paths end at."""
+    fixed = sorted({pop for pop in world.terminals.pop_id.tolist() if pop})
+    rows = {pop: world.pops.row(pop) for pop in fixed}
+    number = {"": 0} | {pop: k + 1 for k, pop in enumerate(fixed)}
+    of_terminal = np.array([number[p] for p in world.terminals.pop_id.tolist()], dtype=np.int64)
+    return Targets((-1, *rows.values()), of_terminal)
+
+
+def fibre_s(world: World, pop: int) -> FloatArray:
+    """Return the one-way fibre delay from each gateway to its PoP, or to one PoP for all, (G,)."""
+    if not world.scenario.delay.include_fibre:
+        return np.zeros(len(world.gateways))
+    if pop < 0:
+        return world.gateways.fibre_s
+    rows = np.full(len(world.gateways), pop, dtype=np.int32)
+    return fibre_delay_s(world.gateways, world.pops, rows, world.scenario.delay.fibre_detour)
+
+
+def _positions(world: World, records: Sgp4Records, first: int, last: int) -> FloatArray:
+    """Return the satellites at boundaries first to last, both included, (T, N, 3)."""
+    grid = world.boundaries(first, last + 1)
+    catalogue, orientation = world.fleet.catalogue, world.orientation
+    return propagate(catalogue, grid, orientation, records=records).sat_itrf_m
+
+
+def _gateway_views(world: World, gateways: Places, sat_itrf_m: FloatArray) -> VisiblePairs:
+    views = visible_pairs(*gateways, sat_itrf_m, gateway_mask(world))
+    return keep(views, _clear_of_gso(world, views, gateways, sat_itrf_m))
+
+
+def _clear_of_gso(
+    world: World, views: VisiblePairs, places: Places, sat_itrf_m: FloatArray
+) -> BoolArray:
+    limit_deg = world.scenario.visibility.gso_separation_deg
+    if limit_deg == 0.0:
+        return np.ones(len(views), dtype=np.bool_)
+    separation = gso_separation_deg(*places, sat_itrf_m, views.site_rows, views.sat)
+    clear: BoolArray = separation >= limit_deg
+    return clear
+
+
+def _choose(
+    world: World, network: SlotNetwork, seen: VisiblePairs, clear_slots: RowArray,
+    places: Places, sat_itrf_m: FloatArray, targets: Targets,
+) -> SlotService:  # fmt: skip
+    seed_s = tuple(_seed_delays(world, network, sat_itrf_m, pop) for pop in targets.pops)
+    costs = _satellite_costs(network, sat_itrf_m, seed_s)
+    rows, sats = seen.site_rows, seen.sat
+    cost_s = np.stack([c.cost_s for c in costs])[targets.of_terminal[rows], sats]
+    look = pair_angles(*places, sat_itrf_m, rows, sats)
+    is_clear = clear_slots >= 1
+    candidates = Candidates(
+        terminal_start=seen.site_start,
+        terminal=rows,
+        sat=sats,
+        elevation_deg=look.elevation_deg,
+        azimuth_deg=look.azimuth_deg,
+        range_m=look.range_m,
+        path_s=cost_s,
+        remaining_slots=clear_slots,
+    )
+    score = np.where(is_clear, score_candidates(world.rule, candidates), -np.inf)
+    return SlotService(candidates, is_clear, score, choose(candidates, score), costs, seed_s)
+
+
+def _satellite_costs(
+    network: SlotNetwork, sat_itrf_m: FloatArray, seed_s: tuple[FloatArray, ...]
+) -> tuple[SatelliteCosts, ...]:
+    satellites = len(sat_itrf_m)
+    degree = int(np.bincount(network.edges.ravel(), minlength=1).max(initial=1))
+    neighbour = padded_adjacency(network.edges, satellites, degree)
+    length_m = padded_lengths_m(neighbour, sat_itrf_m)
+    return tuple(
+        cheapest_to_ground(neighbour, length_m, network.feeders.sat, each) for each in seed_s
+    )
+
+
+def feeder_range_m(world: World, network: SlotNetwork, sat_itrf_m: FloatArray) -> FloatArray:
+    """Return the length of each feeder link, (L,)."""
+    gateway_m, _ = gateway_itrf(world)
+    line_m = sat_itrf_m[network.feeders.sat] - gateway_m[network.feeders.gateway]
+    return np.linalg.norm(line_m, axis=1)
+
+
+def _seed_delays(
+    world: World, network: SlotNetwork, sat_itrf_m: FloatArray, pop: int
+) -> FloatArray:
+    feeder_s = feeder_range_m(world, network, sat_itrf_m) / SPEED_OF_LIGHT_M_S
+    return feeder_s + fibre_s(world, pop)[network.feeders.gateway]
+
+
+def _access(
+    world: World, network: SlotNetwork, service: SlotService, places: Places,
+    sat_itrf_m: FloatArray,
+) -> dict[str, NDArray[np.generic]]:  # fmt: skip
+    """Return the arrays of `AccessChunk` for one slot, shape (S,) each."""
+    rows = np.flatnonzero(service.chosen >= 0)
+    pair = service.chosen[rows]
+    found, targets = service.candidates, find_targets(world)
+    sat, which = found.sat[pair], targets.of_terminal[rows]
+    seed = np.stack([c.seed for c in service.costs])[which, sat]
+    seed_s = np.stack(service.seed_s)[which, seed] if rows.size else np.empty(0)
+    gateway = network.feeders.gateway[seed]
+    feeder_m = feeder_range_m(world, network, sat_itrf_m)
+    own_pop, fixed = world.gateways.pop[gateway], np.array(targets.pops)[which]
+    parts = {
+        "access_s": 2.0 * found.range_m[pair] / SPEED_OF_LIGHT_M_S,
+        "isl_s": 2.0 * (found.path_s[pair] - seed_s),
+        "feeder_s": 2.0 * feeder_m[seed] / SPEED_OF_LIGHT_M_S,
+        "fibre_s": 2.0 * (seed_s - feeder_m[seed] / SPEED_OF_LIGHT_M_S),
+    }
+    values = {
+        "sat": sat,
+        "elevation_deg": found.elevation_deg[pair],
+        "azimuth_deg": found.azimuth_deg[pair],
+        "range_m": found.range_m[pair],
+        "gateway": gateway,
+        "pop": np.where(fixed < 0, own_pop, fixed),
+        "isl_hops": np.stack([c.hops for c in service.costs])[which, sat],
+        "rtt_s": sum(parts.values()) + world.scenario.delay.processing_s,
+        **parts,
+    }
+    count = len(world.terminals)
+    access = {name: _scattered(name, value, rows, count) for name, value in values.items()}
+    access["reason"] = _reasons(network, service, places)
+    return access
+
+
+def _scattered(
+    name: str, value: NDArray[np.generic], rows: NDArray[np.int64], count: int
+) -> NDArray[np.generic]:
+    """Return the values at their rows; the others are -1 for numbers of things, else NaN."""
+    kinds = {"sat": np.int32, "gateway": np.int32, "pop": np.int32, "isl_hops": np.int16}
+    kind = kinds.get(name, np.float64)
+    everyone = np.full(count, -1 if name in kinds else np.nan, dtype=kind)
+    everyone[rows] = value
+    return everyone
+
+
+def _reasons(network: SlotNetwork, service: SlotService, places: Places) -> NDArray[np.int16]:
+    """Return why each terminal is out, the first that applies of a fixed order, (S,)."""
+    found, terminals = service.candidates, service.chosen.size
+    seen = np.bincount(found.terminal, minlength=terminals)
+    clear = np.bincount(found.terminal[service.is_clear], minlength=terminals)
+    near = service.is_clear & network.in_gateway_view[found.sat]
+    near_gateway = np.bincount(found.terminal[near], minlength=terminals)
+    causes = [
+        (service.chosen >= 0, SERVED),
+        (np.isnan(places[0]).any(axis=1), Reason.POSITION_UNKNOWN.number),
+        (seen == 0, Reason.NO_SATELLITE_IN_VIEW.number),
+        (clear == 0, Reason.GSO_ARC.number),
+        (near_gateway > 0, Reason.GATEWAY_ANTENNAS_BUSY.number),
+    ]
+    conditions, numbers = zip(*causes, strict=True)
+    return np.select(conditions, numbers, Reason.NO_GATEWAY_PATH.number).astype(np.int16)
+
+
+def _pieces(slots: Iterator[SlotNetwork]) -> Iterator[list[SlotNetwork]]:
+    while piece := list(islice(slots, CHUNK_SLOTS)):
+        yield piece
+
+
+def _shared_out(
+    world: World, records: Sgp4Records, pieces: Iterator[list[SlotNetwork]], workers: int
+) -> Iterator[AccessChunk]:
+    """Serve pieces in spawned processes, in order, with at most two waiting per process."""
+    threads = max(1, numba.config.NUMBA_NUM_THREADS // workers)
+    waiting: deque[Future[AccessChunk]] = deque()
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=_start_worker, initargs=(world, records, threads)
+    ) as pool:
+        for piece in pieces:
+            waiting.append(pool.submit(_serve_in_worker, piece))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+_worker: tuple[World, Sgp4Records]
+
+
+def _start_worker(world: World, records: Sgp4Records, threads: int) -> None:
+    global _worker
+    numba.set_num_threads(threads)
+    _worker = (world, records)
+
+
+def _serve_in_worker(piece: list[SlotNetwork]) -> AccessChunk:
+    return serve(*_worker, piece)

@@ -1,0 +1,87 @@
+"""The README and the documentation are executed: every Python block, every shell command shown.
+
+A ```python block runs as it stands.  In a ```console block each line beginning with `$ ` is run,
+and the lines below it must appear in its output in order; `...` stands for anything.  Blocks of
+one page run in order, in one folder, after a `skyweave demo` whose run lies there as `demo`.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SET_UP = ("git clone", "cd ", "make ")  # shown to a newcomer; the proof of a fresh clone runs them
+
+
+def blocks(page):
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+EXECUTED = [page for page in PAGES if blocks(page)]
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory):
+    """A working folder as the tutorial's reader has it: the scenarios, and the demo's run."""
+    folder = tmp_path_factory.mktemp("reader")
+    shutil.copytree(ROOT / "scenarios", folder / "scenarios")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    _run("skyweave demo --json", folder)
+    return folder
+
+
+@pytest.mark.parametrize("page", EXECUTED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_s_examples_run_and_say_what_the_page_says(page, demo_folder):
+    for language, text in blocks(page):
+        if language == "python":
+            _run(f"{sys.executable} -W error -", demo_folder, stdin=text)
+            continue
+        for command, shown in _commands(text):
+            _assert_shown(shown, _run(command, demo_folder), command)
+
+
+def _commands(text):
+    """Yield each command of a console block with the output lines shown below it."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, shown = part.partition("\n")
+        if not command.startswith(SET_UP):
+            yield command, [line.strip() for line in shown.splitlines() if line.strip()]
+
+
+def _run(command, folder, stdin=None):
+    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, shell=True, cwd=folder, input=stdin, capture_output=True, text=True,
+        env=os.environ | {"PATH": scripts, "COLUMNS": "120"},
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def _assert_shown(shown, output, command):
+    place, words = 0, " ".join(output.split())
+    for line in shown:
+        for piece in (" ".join(p.split()) for p in line.split("...")):
+            found = words.find(piece, place)
+            assert found >= 0, (
+                f"$ {command}\ndoes not print {piece!r} (in order); it prints\n{output}"
+            )
+            place = found + len(piece)
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+def test_an_example_runs_and_its_assertions_hold(example, demo_folder):
+    _run(f"{sys.executable} -W error examples/{example.name}", demo_folder)
+
+
+def test_every_link_between_pages_leads_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
