@@ -293,6 +293,15 @@ def test_equal_ways_out_are_decided_by_row():
     assert (path.sats, path.end_link) == ((0, 1), 1)
 
 
+def test_a_far_end_without_ground_delay_is_not_given_up_too_early():
+    quarter_m = 0.25 * SPEED_OF_LIGHT_M_S
+    neighbour, length_m = network(3, [(0, 2), (0, 1)], [quarter_m, 3.0 * quarter_m])
+    start = GroundLinks(np.array([0], np.int32), np.array([0.25]))
+    end = GroundLinks(np.array([2, 1], np.int32), np.array([0.5, 0.0]))
+    (path,) = ground_paths(neighbour, length_m, start, end)
+    assert path == (1.0, (0, 1), 0, 1)  # both ways cost 1 s: the lower row decides
+
+
 @pytest.mark.parametrize("case", ["cut", "sees nothing", "failed satellite"])
 def test_no_path_is_an_empty_list_and_not_a_round_trip_of_zero(case):
     neighbour, length_m = network(4, [(0, 1), (2, 3)], [1e6, 1e6])

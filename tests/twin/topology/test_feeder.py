@@ -67,6 +67,10 @@ HAND_WORKED = {
         (None, [{3: 7}, {3: 8}, {3: 9}], [8, 8, 8]),
         [(1, 3), (2, 3)],
     ),
+    "a limit that was lowered holds for links that last too": (
+        (links((0, 3), (1, 3)), [{3: 7}, {3: 8}], [8, 8], 1),
+        [(1, 3)],
+    ),
     "the limit can be another": ((None, [{3: 7}, {3: 8}, {3: 9}], [8, 8, 8], 3),
         [(0, 3), (1, 3), (2, 3)],
     ),

@@ -126,7 +126,7 @@ def test_taking_rows_takes_every_column(gateways):
 
 OWN = """\
 id,name,lat_deg,lon_deg,height_wgs84_m,min_elevation_deg,antennas,pop_id,country,status
-berg,"Berghof, Alp",46.8,8.2,1850.5,10,4,frntdeu1,,
+berg,"Berghof, Alp",46.8,8.2,1850.5,10,4,frntdeu1,LI,
 ,Fjord Øst,68,375e-1,,,,,,operational
 ,Fiji Two,-18.1,181.5,,,,,FJ,
 ,Later,10,10,,,,,,planned
@@ -145,7 +145,7 @@ def test_a_list_of_ones_own_says_what_it_likes_and_leaves_the_rest_open(load, po
     assert own.height_wgs84_m.tolist() == [1850.5, 0.0, 0.0]
     assert own.min_elevation_deg.tolist() == [10.0, 5.0, 20.0]
     assert own.antennas.tolist() == [4, 6, 6]
-    assert own.country.tolist() == ["CH", "RU", "FJ"]
+    assert own.country.tolist() == ["LI", "RU", "FJ"]
     assert pops.pop_id[own.pop].tolist() == ["frntdeu1", "wrswpol1", "acklnzl1"]
     assert own.planned == 1
 
