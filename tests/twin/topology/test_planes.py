@@ -5,7 +5,7 @@ import pytest
 from sgp4.api import WGS72, Satrec
 
 from skyweave.constants import WGS72_RADIUS_KM, WGS84_A_M
-from skyweave.twin.catalogue.elements import ARRAY_FIELDS, Catalogue
+from skyweave.twin.catalogue.elements import ARRAY_FIELDS, Catalogue, concatenate
 from skyweave.twin.catalogue.read import read_catalogue
 from skyweave.twin.catalogue.select import nearest_epoch, select_names
 from skyweave.twin.topology.planes import find_planes, mean_orbits
@@ -200,6 +200,18 @@ def test_a_satellite_a_little_off_is_a_straggler_of_the_nearest_plane():
     planes = find_planes(shell, NOON)
     assert planes.plane[9] == 1
     assert np.flatnonzero(planes.is_straggler).tolist() == [9]
+
+
+@pytest.mark.parametrize(("raan_deg", "first_shell"), [(0.15, True), (0.3, False)])
+def test_a_straggler_between_shells_weighs_a_kilometre_like_a_fifth_of_a_degree(
+    raan_deg, first_shell
+):
+    lower = shell_of(np.arange(12) * 30.0)
+    upper = shell_of(np.arange(12) * 30.0 + 0.9, altitude_m=552e3, first_id=1000)
+    straggler = shell_of([raan_deg], altitude_m=552e3, first_id=2000).take(np.arange(1))
+    planes = find_planes(concatenate([lower, upper, straggler]), NOON)
+    assert planes.is_straggler[-1]
+    assert planes.plane[-1] == planes.plane[0 if first_shell else len(lower)]
 
 
 def test_only_the_marked_rows_form_planes():

@@ -113,8 +113,7 @@ def padded_adjacency(edges: EdgeArray, satellites: int, degree: int) -> NDArray[
 
 def padded_lengths_m(neighbour: NDArray[np.int32], sat_itrf_m: FloatArray) -> FloatArray:
     """Return the length of the link to each neighbour, shape (N, K), inf where there is none."""
-    length_m = np.linalg.norm(sat_itrf_m[neighbour] - sat_itrf_m[:, None, :], axis=-1)
-    return np.where(neighbour >= 0, length_m, np.inf)
+    return _padded_lengths(neighbour, sat_itrf_m)
 
 
 @kernel()
@@ -153,3 +152,19 @@ def _adjacency(edges: EdgeArray, satellites: int, degree: int) -> NDArray[np.int
         used[a] += 1
         used[b] += 1
     return neighbour
+
+
+@kernel()
+def _padded_lengths(neighbour: NDArray[np.int32], sat_m: FloatArray) -> FloatArray:
+    length_m = np.full(neighbour.shape, np.inf)
+    for a in range(neighbour.shape[0]):
+        for k in range(neighbour.shape[1]):
+            b = neighbour[a, k]
+            if b >= 0:
+                x, y, z = (
+                    sat_m[b, 0] - sat_m[a, 0],
+                    sat_m[b, 1] - sat_m[a, 1],
+                    sat_m[b, 2] - sat_m[a, 2],
+                )
+                length_m[a, k] = np.sqrt(x * x + y * y + z * z)
+    return length_m

@@ -1,0 +1,253 @@
+"""+Grid, ring and nearest-n on lattices of circular orbits."""
+
+import networkx
+import numpy as np
+import pytest
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from skyweave.constants import WGS84_A_M
+from skyweave.errors import InputError
+from skyweave.twin.catalogue.elements import Catalogue
+from skyweave.twin.topology.isl import are_feasible, edge_lengths_m, step
+from skyweave.twin.topology.motifs import NearestPlan
+from skyweave.twin.topology.plans import make_plan
+
+NOON = np.datetime64("2026-06-14T12:00:12", "ns")
+RESEARCH_ROUNDING_M = 1000.0
+ONE_METRE = 1.0
+
+
+def lattice(planes, slots, *, phasing=0.0, zigzag=0.0, raan_span_deg=360.0, inclination_deg=53.0):
+    """A shell of circular orbits; `zigzag` moves odd planes ahead by that part of a slot."""
+    plane, slot = np.divmod(np.arange(planes * slots), slots)
+    ahead = slot + phasing * plane / planes + zigzag * (plane % 2)
+    count = np.zeros(planes * slots)
+    return Catalogue(
+        name=np.array([f"SAT-{k}" for k in range(planes * slots)]),
+        norad_id=np.arange(planes * slots),
+        cospar_id=np.full(planes * slots, ""),
+        epoch_utc=np.full(planes * slots, NOON),
+        mean_motion_rev_day=count + 15.06,
+        eccentricity=count,
+        inclination_deg=count + inclination_deg,
+        raan_deg=raan_span_deg * plane / planes,
+        argp_deg=count,
+        mean_anomaly_deg=360.0 * ahead / slots % 360.0,
+        bstar_per_radius=count,
+        mean_motion_dot_rev_day2=count,
+        grid_shell=np.zeros(planes * slots, int),
+        grid_plane=plane,
+        grid_slot=slot,
+    )
+
+
+def on_circles(catalogue, turn_deg=0.0, altitude_m=550e3):
+    """Where the satellites of a lattice are after `turn_deg` of their orbit, shape (N, 3)."""
+    u = np.radians(catalogue.mean_anomaly_deg + turn_deg)
+    i, raan = np.radians(catalogue.inclination_deg), np.radians(catalogue.raan_deg)
+    return (WGS84_A_M + altitude_m) * np.column_stack(
+        (
+            np.cos(raan) * np.cos(u) - np.sin(raan) * np.sin(u) * np.cos(i),
+            np.sin(raan) * np.cos(u) + np.cos(raan) * np.sin(u) * np.cos(i),
+            np.sin(u) * np.sin(i),
+        )
+    )
+
+
+def planned(name, catalogue, sat_m=None, **options):
+    plan = make_plan(name, catalogue, NOON, 15.0, **options)
+    sat_m = on_circles(catalogue) if sat_m is None else sat_m
+    return step(plan, None, 0, sat_m, sat_m)[1]
+
+
+def degrees(edges, satellites):
+    return np.bincount(edges.ravel(), minlength=satellites)
+
+
+def components(edges, satellites):
+    graph = coo_matrix((np.ones(len(edges)), edges.T), shape=(satellites, satellites))
+    return connected_components(graph, directed=False)[0]
+
+
+def hypatia_plus_grid(planes, slots):
+    """Hypatia's rule, from its paper: next slot of the plane, same slot of the next plane."""
+    pairs = set()
+    for p in range(planes):
+        for s in range(slots):
+            for q, t in [(p, (s + 1) % slots), ((p + 1) % planes, s)]:
+                pairs.add(tuple(sorted((p * slots + s, q * slots + t))))
+    return sorted(pairs)
+
+
+@pytest.mark.parametrize(
+    ("planes", "slots", "pattern"),
+    [
+        (34, 34, {"zigzag": 0.5, "inclination_deg": 51.9}),
+        (72, 22, {"zigzag": 0.5}),
+        (72, 22, {"phasing": 39}),
+        (72, 22, {"phasing": 65}),
+        (72, 22, {}),
+    ],
+)
+def test_plus_grid_gives_four_links_each_and_one_network(planes, slots, pattern, record_figure):
+    shell = lattice(planes, slots, **pattern)
+    edges = planned("plus-grid", shell)
+    assert len(edges) == 2 * len(shell)
+    assert (degrees(edges, len(shell)) == 4).all()
+    assert components(edges, len(shell)) == 1
+    record_figure(f"+Grid {planes} x {slots} {pattern}: links / satellites", 2.0, "", "2")
+
+
+@pytest.mark.parametrize(("planes", "slots"), [(34, 34), (72, 22), (27, 13)])
+def test_hypatia_shells_get_exactly_hypatias_links_all_around_the_orbit(planes, slots):
+    shell = lattice(planes, slots, zigzag=0.5 if planes % 2 == 0 else 0.0)
+    edges = planned("plus-grid", shell)
+    assert edges.tolist() == [list(pair) for pair in hypatia_plus_grid(planes, slots)]
+    plan = make_plan("plus-grid", shell, NOON, 15.0)
+    for turn_deg in np.arange(0.0, 360.0, 5.0):
+        assert are_feasible(edges, on_circles(shell, turn_deg), plan.limits).all()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shortest_km", "longest_km"),
+    [({"phasing": 39}, 1432, 1512), ({"phasing": 36}, 1350, 1434)],
+)
+def test_lengths_between_planes_are_those_of_the_research_also_where_the_shell_closes(
+    pattern, shortest_km, longest_km
+):
+    shell = lattice(72, 22, **pattern)
+    edges = planned("plus-grid", shell)
+    plane = shell.grid_plane[edges]
+    across = edges[plane[:, 0] != plane[:, 1]]
+    length_m = np.array(
+        [edge_lengths_m(across, on_circles(shell, turn)) for turn in np.arange(0.0, 360.0, 2.0)]
+    )
+    closing = shell.grid_plane[across][:, 1] - shell.grid_plane[across][:, 0] == 71
+    assert closing.sum() == 22
+    for some in (closing, ~closing):
+        assert length_m[:, some].min() == pytest.approx(shortest_km * 1e3, abs=RESEARCH_ROUNDING_M)
+        assert length_m[:, some].max() == pytest.approx(longest_km * 1e3, abs=RESEARCH_ROUNDING_M)
+    within = edges[plane[:, 0] == plane[:, 1]]
+    intra_m = edge_lengths_m(within, on_circles(shell))
+    assert intra_m == pytest.approx(np.full(72 * 22, 1_972_000.0), abs=RESEARCH_ROUNDING_M)
+
+
+@pytest.mark.parametrize("phasing", [0, 1, 17, 22, 23, 45])
+def test_the_last_gap_of_a_walker_shell_looks_like_the_others(phasing):
+    shell = lattice(46, 22, phasing=phasing)
+    edges = planned("plus-grid", shell)
+    hop = np.diff(shell.grid_plane[edges], axis=1).ravel()
+    length_m = np.array(
+        [edge_lengths_m(edges, on_circles(shell, turn)) for turn in np.arange(0.0, 360.0, 1.0)]
+    )
+    assert length_m[:, hop == 45].max() == pytest.approx(length_m[:, hop == 1].max(), abs=ONE_METRE)
+    assert length_m[:, hop == 45].min() == pytest.approx(length_m[:, hop == 1].min(), abs=ONE_METRE)
+
+
+def test_a_walker_star_has_no_links_across_its_seam():
+    shell = lattice(6, 11, raan_span_deg=180.0, phasing=3, inclination_deg=86.4)
+    edges = planned("plus-grid", shell, on_circles(shell, altitude_m=780e3))
+    pairs = {tuple(pair) for pair in shell.grid_plane[edges].tolist()}
+    assert (4, 5) in pairs
+    assert (0, 5) not in pairs
+    assert len(edges) == 6 * 11 + 5 * 11
+
+
+@pytest.mark.parametrize(("planes", "slots", "count"), [(1, 1, 0), (1, 2, 1), (1, 3, 3), (2, 1, 1)])
+def test_tiny_shells_do_not_link_twice_nor_to_themselves(planes, slots, count):
+    shell = lattice(planes, slots)
+    plan = make_plan("plus-grid", shell, NOON, 15.0)
+    assert len(plan.links(None, 0, on_circles(shell))) == count
+
+
+def test_rings_join_each_plane_alone():
+    shell = lattice(12, 18)
+    edges = planned("ring", shell)
+    assert len(edges) == len(shell)
+    assert (degrees(edges, len(shell)) == 2).all()
+    assert components(edges, len(shell)) == 12
+
+
+@pytest.mark.parametrize("name", ["plus-grid", "ring"])
+def test_a_hole_in_the_shell_takes_only_its_own_links_along(name):
+    shell = lattice(12, 18, phasing=5)
+    whole = {tuple(pair) for pair in planned(name, shell).tolist()}
+    lost = [0, 17, 100, 215]
+    rows = np.setdiff1d(np.arange(len(shell)), lost)
+    holed = {tuple(pair) for pair in rows[planned(name, shell.take(rows))].tolist()}
+    assert holed == {pair for pair in whole if not set(pair) & set(lost)}
+    some = np.isin(np.arange(len(shell)), rows)
+    relayed = {tuple(pair) for pair in planned(name, shell, relays=some).tolist()}
+    assert relayed == holed
+
+
+@pytest.mark.parametrize("name", ["plus-grid", "ring", "nearest-n"])
+def test_the_order_of_the_rows_does_not_matter(name):
+    shell = lattice(12, 18, phasing=5)
+    rows = np.random.default_rng(1).permutation(len(shell))
+    expected = planned(name, shell)
+    shuffled = np.sort(rows[planned(name, shell.take(rows))], axis=1)
+    assert sorted(shuffled.tolist()) == expected.tolist()
+
+
+def test_two_shells_that_share_a_number_are_refused_with_advice():
+    shell = lattice(3, 4)
+    with pytest.raises(InputError, match="two satellites share one plane and slot"):
+        make_plan("plus-grid", shell.take(np.r_[0:12, 0:2]), NOON, 15.0)
+
+
+@pytest.mark.parametrize("name", ["plus-grid", "ring"])
+def test_a_grid_without_synthetic_shells_is_refused_with_advice(name):
+    real = lattice(3, 4)
+    real.grid_shell[:] = -1
+    with pytest.raises(InputError, match=r'found none; use plan = "fleet" or "nearest-n"'):
+        make_plan(name, real, NOON, 15.0)
+
+
+def nearest_by_brute_force(sat_m, norad_id, degree, limits):
+    """All feasible pairs among the 4 n nearest of either end, shortest first."""
+    range_m = np.linalg.norm(sat_m[:, None] - sat_m, axis=-1)
+    rank = np.argsort(np.argsort(range_m, axis=1), axis=1)
+    near = (rank <= 4 * degree) | (rank <= 4 * degree).T
+    pairs = np.argwhere(np.triu(near, 1)).astype(np.int32)
+    pairs = pairs[are_feasible(pairs, sat_m, limits)]
+    ids = np.sort(norad_id[pairs], axis=1)
+    order = np.lexsort((ids[:, 1], ids[:, 0], range_m[pairs[:, 0], pairs[:, 1]]))
+    graph = networkx.Graph()
+    graph.add_nodes_from(range(len(sat_m)))
+    for a, b in pairs[order].tolist():
+        if graph.degree[a] < degree and graph.degree[b] < degree:
+            graph.add_edge(a, b)
+    return sorted(sorted(pair) for pair in graph.edges)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 4])
+def test_nearest_n_agrees_with_brute_force(degree):
+    rng = np.random.default_rng(degree)
+    sat_m = rng.normal(size=(300, 3))
+    sat_m *= (WGS84_A_M + rng.uniform(340e3, 600e3, (300, 1))) / np.linalg.norm(
+        sat_m, axis=1, keepdims=True
+    )
+    norad_id = rng.permutation(300)
+    plan = NearestPlan(norad_id, np.ones(300, bool), degree)
+    edges = plan.links(None, 0, sat_m)
+    assert edges.tolist() == nearest_by_brute_force(sat_m, norad_id, degree, plan.limits)
+    assert degrees(edges, 300).max() == degree
+
+
+def test_nearest_n_passes_over_satellites_at_nan_and_those_that_do_not_relay():
+    shell = lattice(12, 18)
+    sat_m = on_circles(shell)
+    sat_m[7] = np.nan
+    relays = np.arange(len(shell)) != 8
+    edges = planned("nearest-n", shell, sat_m, relays=relays, degree=3)
+    assert not np.isin(edges, [7, 8]).any()
+    assert np.isin([6, 9], edges).all()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_nearest_n_of_hardly_any_satellites_is_empty(count):
+    shell = lattice(3, 4)
+    relays = np.arange(len(shell)) < count
+    assert planned("nearest-n", shell, relays=relays).shape == (0, 2)
