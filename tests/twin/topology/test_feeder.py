@@ -168,16 +168,18 @@ def pair_set(found):
     [
         ({"remaining": np.zeros(1, np.int32)}, "2 pairs of 1 gateways have 1 remaining slots"),
         ({"antennas": np.zeros(2, np.int32)}, "and 2 antenna counts; pass one for each"),
+        ({"previous": links((1, 3))}, "names gateway 1, expected at most 0; pass the links of the"),
         ({"usable_sat": np.ones(5, bool)}, "satellite row 5 is in view but usable_sat has 5 rows"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused_with_what_to_pass(change, text):
     pairs, remaining = sky({3: 1, 5: 1})
     right = {
+        "previous": None,
         "pairs": pairs,
         "remaining": remaining,
         "antennas": np.ones(1, np.int32),
         "usable_sat": np.ones(10, bool),
     }
     with pytest.raises(InputError, match=text):
-        assign_feeders(None, **(right | change))
+        assign_feeders(**(right | change))

@@ -9,6 +9,7 @@ from skyweave.errors import InputError
 from skyweave.kernels import kernel
 from skyweave.twin.geometry import VisiblePairs
 
+IntArray = NDArray[np.int64]
 RowArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
 
@@ -18,6 +19,9 @@ class FeederLinks(NamedTuple):
 
     gateway: RowArray
     sat: RowArray
+
+
+NO_LINKS = FeederLinks(np.empty(0, np.int32), np.empty(0, np.int32))
 
 
 class FeederRule(Protocol):
@@ -63,8 +67,9 @@ def assign_feeders(
     Each round ends before the next begins, so nobody gets a second gateway while an antenna could
     give somebody a first.  Where nothing has failed, round 1 keeps all of the old links that last.
     """
-    _check(pairs, remaining, antennas, usable_sat)
-    held = _held(previous, pairs)
+    _check(previous, pairs, remaining, antennas, usable_sat)
+    old = NO_LINKS if previous is None else previous
+    held = _held(old.gateway, old.sat, pairs.site_start, pairs.sat)
     linked = _linked(
         pairs.site_rows, pairs.sat, remaining, held, antennas, usable_sat, max_gateways_per_sat
     )
@@ -103,13 +108,22 @@ def assign_feeders_plainly(
 
 
 def _check(
-    pairs: VisiblePairs, remaining: RowArray, antennas: RowArray, usable_sat: BoolArray
+    previous: FeederLinks | None,
+    pairs: VisiblePairs,
+    remaining: RowArray,
+    antennas: RowArray,
+    usable_sat: BoolArray,
 ) -> None:
-    """Refuse what would make the kernel read outside its arrays."""
+    """Refuse what would make a kernel read outside its arrays."""
     if remaining.size != len(pairs) or antennas.size != pairs.sites:
         raise InputError(
             f"{len(pairs)} pairs of {pairs.sites} gateways have {remaining.size} remaining slots "
             f"and {antennas.size} antenna counts; pass one for each"
+        )
+    if previous is not None and previous.gateway.max(initial=-1) >= pairs.sites:
+        raise InputError(
+            f"a link of the slot before names gateway {previous.gateway.max()}, expected at most "
+            f"{pairs.sites - 1}; pass the links of the same gateways"
         )
     if len(pairs) and pairs.sat.max() >= usable_sat.size:
         raise InputError(
@@ -118,13 +132,16 @@ def _check(
         )
 
 
-def _held(previous: FeederLinks | None, pairs: VisiblePairs) -> BoolArray:
-    """Return whether each pair was a link in the slot before, shape (P,)."""
-    if previous is None:
-        return np.zeros(len(pairs), dtype=np.bool_)
-    # Gateway and satellite in one number, ascending in `pairs`.
-    held = previous.gateway.astype(np.int64) << 32 | previous.sat
-    return np.isin(pairs.site_rows.astype(np.int64) << 32 | pairs.sat, held)
+@kernel()
+def _held(gateway: RowArray, sat: RowArray, start: IntArray, seen: RowArray) -> BoolArray:
+    """Return whether each pair, of satellites `seen` from each gateway's `start` on, is a link."""
+    held = np.zeros(seen.size, np.bool_)
+    for link in range(gateway.size):
+        first, stop = start[gateway[link]], start[gateway[link] + 1]
+        pair = first + np.searchsorted(seen[first:stop], sat[link])
+        if pair < stop and seen[pair] == sat[link]:
+            held[pair] = True
+    return held
 
 
 @kernel()
