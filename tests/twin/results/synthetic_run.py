@@ -58,6 +58,7 @@ def chunk_of(labels, seed=0, out_share=0.2):
     reasons = [r.number for r in (Reason.NO_SATELLITE_IN_VIEW, Reason.GSO_ARC, Reason.BLOCKED_AREA)]
     sat = _lasting(rng.integers(0, labels.norad_id.size, shape), rng, 0.7)
     gateway = _lasting(rng.integers(0, labels.gateway_id.size, shape), rng, 0.7)
+    pop = _lasting(rng.integers(0, labels.pop_id.size, shape), rng, 0.7)
     parts = {name: rng.uniform(0.002, 0.02, shape) for name in ("access_s", "feeder_s", "fibre_s")}
     hops = rng.integers(0, 3, shape)
     parts["isl_s"] = np.where(hops > 0, rng.uniform(0.005, 0.05, shape), 0.0)
@@ -73,7 +74,7 @@ def chunk_of(labels, seed=0, out_share=0.2):
         reason=np.where(is_out, rng.choice(reasons, shape), -1).astype(np.int16),
         sat=np.where(is_out, -1, sat).astype(np.int32),
         gateway=np.where(is_out, -1, gateway).astype(np.int32),
-        pop=np.where(is_out, -1, gateway % 2).astype(np.int32),
+        pop=np.where(is_out, -1, pop).astype(np.int32),
         isl_hops=np.where(is_out, -1, hops).astype(np.int16),
         **{name: np.where(is_out, np.nan, values) for name, values in known.items()},
     )

@@ -190,7 +190,7 @@ def test_no_file_of_a_run_holds_an_exact_position(tmp_path):
     labels = labels_of(terminals=1, lat_deg=[lat_deg], lon_deg=[lon_deg])
     scenario = {"terminals": [{"id": "a", "lat_deg": lat_deg, "lon_deg": lon_deg}]}
     facts, chunk = facts_of(scenario=scenario), chunk_of(labels)
-    folder = write_run(tmp_path / "r", labels, chunk, facts, pictures=("map", "rtt"))
+    folder = write_run(tmp_path / "r", labels, chunk, facts)
     needles = [str(lat_deg).encode()[:8], str(lon_deg).encode()[:8]]
     needles += [np.float64(x).tobytes() for x in (lat_deg, lon_deg)]
     for path in folder.iterdir():

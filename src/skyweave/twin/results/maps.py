@@ -6,6 +6,7 @@ is not drawn.  Boundaries are Natural Earth's, those in dispute dashed.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,10 +56,17 @@ class _Sheet:
         return found
 
     def lines(self, lines: Iterable[FloatArray]) -> list[FloatArray]:
-        return [
+        """Polylines of longitude and latitude in the plane, without those beyond the edge."""
+        (left, low), (right, high) = self.edge.min(axis=0), self.edge.max(axis=0)
+        turned = [
             self.project(line[:, 0] + turn_deg, line[:, 1])
             for line in lines
             for turn_deg in self.copies_deg
+        ]
+        return [
+            line
+            for line in turned
+            if (line.max(axis=0) >= (left, low)).all() and (line.min(axis=0) <= (right, high)).all()
         ]
 
 
@@ -104,7 +112,7 @@ def _draw_earth(axes: Any, sheet: _Sheet) -> None:
     parts = (
         PolyCollection(sheet.lines(_shells()), facecolor=LAND, edgecolor="none"),
         LineCollection(sheet.lines(_graticule(sheet.grid_deg)), colors=GRID, lw=0.5),
-        LineCollection(sheet.lines(country_outlines()), colors=COAST, lw=0.5),
+        LineCollection(sheet.lines(_outlines()), colors=COAST, lw=0.5),
         LineCollection(sheet.lines(disputed_lines()), colors=GREY, lw=0.6, linestyles=(0, (3, 2))),
     )
     for part in parts:
@@ -160,6 +168,11 @@ def _marks(axes: Any, sheet: _Sheet, table: pd.DataFrame, label: str, **look: An
     if table.empty:
         return None
     return axes.scatter(table["x"], table["y"], label=f"{label} ({len(table):,})", **look)
+
+
+@cache
+def _outlines() -> list[FloatArray]:
+    return country_outlines()
 
 
 def _shells() -> list[FloatArray]:
