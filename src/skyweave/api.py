@@ -122,14 +122,14 @@ def path(
     if disjoint not in ("satellite", "edge"):
         raise InputError(f'--disjoint = "{disjoint}": expected satellite or edge')
     world = build_world(scenario)
-    ends = [_endpoint(world, name) for name in (start, end)]
+    near, far = _endpoint(world, start), _endpoint(world, end)
     at_utc = parse_utc(at if at is not None else scenario.time.start_utc, "--at")
     samples = []
-    for sample in paths_over_time(world, *ends, at_utc, t_s, count=k, disjoint=disjoint):
+    for sample in paths_over_time(world, near, far, at_utc, t_s, count=k, disjoint=disjoint):
         samples.append(_sample(sample, k))
         if len(samples) % 500 == 0:
             progress(f"paths: {len(samples)} of {t_s.size}")
-    return {"from": ends[0].name, "to": ends[1].name, "samples": samples}
+    return {"from": near.name, "to": far.name, "samples": samples}
 
 
 def plot(run_folder: str | Path, what: str, out: str | Path) -> None:

@@ -28,7 +28,7 @@ def examine(now_utc: np.datetime64) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "numba_threads": int(numba.config.NUMBA_NUM_THREADS),
+        "numba_threads": numba.get_num_threads(),
         "threading_layer": _threading_layer(),
         "kernel_cache": _kernel_cache(),
         "catalogue": BUILT_IN_CATALOGUE,
@@ -51,8 +51,8 @@ def _threading_layer() -> str:
 
 def _kernel_cache() -> str:
     """Return where compiled kernels are kept between runs."""
-    if numba.config.CACHE_DIR:
-        return str(numba.config.CACHE_DIR)
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        return chosen
     beside = Path(kernels.__file__).parent
     return "beside the source" if os.access(beside, os.W_OK) else "the user's cache folder"
 

@@ -87,9 +87,8 @@ def pop_endpoint(world: World, row: int) -> Endpoint:
 def _gateways(
     world: World, name: str, names: tuple[str, ...], rows: NDArray[np.int64], behind_s: FloatArray
 ) -> Endpoint:
-    position_m, up = gateway_itrf(world)
-    place = (position_m[rows], up[rows])
-    mask = gateway_mask(world).take(rows)
+    gateways = world.gateways.take(rows)
+    place, mask = gateway_itrf(gateways), gateway_mask(world, gateways)
     return Endpoint(str(name), names, lambda grid: [place] * len(grid), mask, behind_s)
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
+from typing import Any
 
 import numba
 import numpy as np
@@ -81,6 +82,7 @@ def run_slots(
     """Yield what every terminal has, chunk by chunk in slot order."""
     records = initialise(world.fleet.catalogue)
     pieces = _pieces(networks(world, records, world.slots, progress))
+    chunks: Iterator[AccessChunk]
     if workers == 1:
         chunks = (serve(world, records, piece) for piece in pieces)
     else:
@@ -98,7 +100,7 @@ def networks(
 ) -> Iterator[SlotNetwork]:
     """Yield the network of slots 0 to stop - 1, each built on the one before."""
     plan = isl_plan(world, world.grid.epoch_utc)
-    gateways, antennas = gateway_itrf(world), world.gateways.antennas
+    gateways, antennas = gateway_itrf(world.gateways), world.gateways.antennas
     planned, feeders = None, None
     for first in range(0, stop, CHUNK_SLOTS):
         last = min(first + CHUNK_SLOTS, stop)
@@ -180,7 +182,7 @@ def _positions(world: World, records: Sgp4Records, first: int, last: int) -> Flo
 
 
 def _gateway_views(world: World, gateways: Places, sat_itrf_m: FloatArray) -> VisiblePairs:
-    views = visible_pairs(*gateways, sat_itrf_m, gateway_mask(world))
+    views = visible_pairs(*gateways, sat_itrf_m, gateway_mask(world, world.gateways))
     return keep(views, _clear_of_gso(world, views, gateways, sat_itrf_m))
 
 
@@ -233,9 +235,10 @@ def _satellite_costs(
 
 def feeder_range_m(world: World, network: SlotNetwork, sat_itrf_m: FloatArray) -> FloatArray:
     """Return the length of each feeder link, (L,)."""
-    gateway_m, _ = gateway_itrf(world)
+    gateway_m, _ = gateway_itrf(world.gateways)
     line_m = sat_itrf_m[network.feeders.sat] - gateway_m[network.feeders.gateway]
-    return np.linalg.norm(line_m, axis=1)
+    range_m: FloatArray = np.linalg.norm(line_m, axis=1)
+    return range_m
 
 
 def _seed_delays(
@@ -248,7 +251,7 @@ def _seed_delays(
 def _access(
     world: World, network: SlotNetwork, service: SlotService, places: Places,
     sat_itrf_m: FloatArray,
-) -> dict[str, NDArray[np.generic]]:  # fmt: skip
+) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Return the arrays of `AccessChunk` for one slot, shape (S,) each."""
     rows = np.flatnonzero(service.chosen >= 0)
     pair = service.chosen[rows]
@@ -265,7 +268,7 @@ def _access(
         "feeder_s": 2.0 * feeder_m[seed] / SPEED_OF_LIGHT_M_S,
         "fibre_s": 2.0 * (seed_s - feeder_m[seed] / SPEED_OF_LIGHT_M_S),
     }
-    values = {
+    values: dict[str, NDArray[Any]] = {
         "sat": sat,
         "elevation_deg": found.elevation_deg[pair],
         "azimuth_deg": found.azimuth_deg[pair],
@@ -273,18 +276,17 @@ def _access(
         "gateway": gateway,
         "pop": np.where(fixed < 0, own_pop, fixed),
         "isl_hops": np.stack([c.hops for c in service.costs])[which, sat],
-        "rtt_s": sum(parts.values()) + world.scenario.delay.processing_s,
+        "rtt_s": np.sum(list(parts.values()), axis=0) + world.scenario.delay.processing_s,
         **parts,
     }
     count = len(world.terminals)
     access = {name: _scattered(name, value, rows, count) for name, value in values.items()}
-    access["reason"] = _reasons(network, service, places)
+    is_lost = bool(np.isnan(sat_itrf_m[world.fleet.serves]).any(axis=1).all())
+    access["reason"] = _reasons(network, service, places, is_lost)
     return access
 
 
-def _scattered(
-    name: str, value: NDArray[np.generic], rows: NDArray[np.int64], count: int
-) -> NDArray[np.generic]:
+def _scattered(name: str, value: NDArray[Any], rows: NDArray[np.int64], count: int) -> NDArray[Any]:
     """Return the values at their rows; the others are -1 for numbers of things, else NaN."""
     kinds = {"sat": np.int32, "gateway": np.int32, "pop": np.int32, "isl_hops": np.int16}
     kind = kinds.get(name, np.float64)
@@ -293,8 +295,13 @@ def _scattered(
     return everyone
 
 
-def _reasons(network: SlotNetwork, service: SlotService, places: Places) -> NDArray[np.int16]:
-    """Return why each terminal is out, the first that applies of a fixed order, (S,)."""
+def _reasons(
+    network: SlotNetwork, service: SlotService, places: Places, is_lost: bool
+) -> NDArray[np.int16]:
+    """Return why each terminal is out, the first that applies of a fixed order, (S,).
+
+    `is_lost`: no satellite that may serve has a valid position.
+    """
     found, terminals = service.candidates, service.chosen.size
     seen = np.bincount(found.terminal, minlength=terminals)
     clear = np.bincount(found.terminal[service.is_clear], minlength=terminals)
@@ -303,12 +310,14 @@ def _reasons(network: SlotNetwork, service: SlotService, places: Places) -> NDAr
     causes = [
         (service.chosen >= 0, SERVED),
         (np.isnan(places[0]).any(axis=1), Reason.POSITION_UNKNOWN.number),
+        (np.full(terminals, is_lost), Reason.NO_VALID_EPHEMERIS.number),
         (seen == 0, Reason.NO_SATELLITE_IN_VIEW.number),
         (clear == 0, Reason.GSO_ARC.number),
         (near_gateway > 0, Reason.GATEWAY_ANTENNAS_BUSY.number),
     ]
     conditions, numbers = zip(*causes, strict=True)
-    return np.select(conditions, numbers, Reason.NO_GATEWAY_PATH.number).astype(np.int16)
+    chosen = np.select(conditions, numbers, Reason.NO_GATEWAY_PATH.number)
+    return np.asarray(chosen, dtype=np.int16)
 
 
 def _pieces(slots: Iterator[SlotNetwork]) -> Iterator[list[SlotNetwork]]:
@@ -320,7 +329,7 @@ def _shared_out(
     world: World, records: Sgp4Records, pieces: Iterator[list[SlotNetwork]], workers: int
 ) -> Iterator[AccessChunk]:
     """Serve pieces in spawned processes, in order, with at most two waiting per process."""
-    threads = max(1, numba.config.NUMBA_NUM_THREADS // workers)
+    threads = max(1, numba.get_num_threads() // workers)
     waiting: deque[Future[AccessChunk]] = deque()
     with ProcessPoolExecutor(
         workers, get_context("spawn"), initializer=_start_worker, initargs=(world, records, threads)

@@ -49,7 +49,6 @@ from skyweave.twin.topology import (
 from skyweave.twin.topology.plans import make_plan
 
 HORIZON_S = 900.0  # how far ahead "stays in view longest" looks; longer stays count as equal
-TERMINAL_TEXTS = ("name", "service_class", "account", "country", "sponsor", "pop_id")
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,12 @@ def scenario_terminals(scenario: Scenario, epoch_utc: np.datetime64) -> Terminal
         height_wgs84_m=[each.height_wgs84_m for each in listed],
         class_=[each.class_ for each in listed],
         tracks=tracks,
-        **{key: [getattr(each, key) for each in listed] for key in TERMINAL_TEXTS},
+        name=[each.name for each in listed],
+        service_class=[each.service_class for each in listed],
+        account=[each.account for each in listed],
+        country=[each.country for each in listed],
+        sponsor=[each.sponsor for each in listed],
+        pop_id=[each.pop_id for each in listed],
     )
     return concatenate_terminals([*sets, own], [*names, scenario.source])
 
@@ -172,7 +176,7 @@ def _track(scenario: Scenario, terminal: Terminal, epoch_utc: np.datetime64) -> 
 
 def terminal_row(world: World, terminal_id: str) -> int:
     """Return the row of a terminal; refuse an unknown one with the near ones."""
-    known = world.terminals.terminal_id.tolist()
+    known: list[str] = world.terminals.terminal_id.tolist()
     if terminal_id in known:
         return known.index(terminal_id)
     near = difflib.get_close_matches(terminal_id, known, n=3)
@@ -240,9 +244,9 @@ def _counts_left_out(
     return {name: n for name, n in (counts | {"too_old": too_old}).items() if n}
 
 
-def gateway_mask(world: World) -> Mask:
-    """Return what gateways demand of a satellite in view."""
-    return _mask(world, world.gateways.min_elevation_deg, len(world.gateways))
+def gateway_mask(world: World, gateways: Gateways) -> Mask:
+    """Return what some or all of the gateways demand of a satellite in view."""
+    return _mask(world, gateways.min_elevation_deg, len(gateways))
 
 
 def site_mask(world: World, sites: int) -> Mask:
@@ -258,10 +262,9 @@ def _mask(world: World, min_elevation_deg: float | NDArray[np.float64], sites: i
     return Mask.elevation(min_elevation_deg, sites)
 
 
-def gateway_itrf(world: World) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def gateway_itrf(gateways: Gateways) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the gateways' positions and ellipsoid normals, (G, 3) each."""
-    place = world.gateways
-    return geodetic_to_itrf(place.lat_deg, place.lon_deg, place.height_wgs84_m)
+    return geodetic_to_itrf(gateways.lat_deg, gateways.lon_deg, gateways.height_wgs84_m)
 
 
 def isl_plan(world: World, epoch_utc: np.datetime64) -> IslPlan:
