@@ -33,11 +33,13 @@ IntArray = NDArray[np.int64]
 RowArray = NDArray[np.int32]
 
 LANES = 16  # satellites tested by one instruction, where the machine has AVX-512
-SITES_PER_TILE = 24  # measured: flat between 15 and 70 (benchmarks/visible_pairs.py)
+SITES_PER_TILE = 20  # measured: flat between 10 and 70
 FINEST_LEVEL = 8  # tiles of about 0.35 deg
 PARALLEL_FROM_PAIRS = 2e8  # sites times satellites
 LEVELS_PER_STEP = 2  # 16 children per tile tested a little faster than 4
 HALF_ULP = 2.0**-24  # largest relative error of rounding to float32
+SLOPE = np.float32(40.0 * HALF_ULP)  # doubt per squared range, see _look_from
+FARTHEST_M = 1e15  # whatever is farther from the Earth's centre has no position
 SLACK_RAD = 1e-7  # widens bounding skies beyond the rounding error of arcsin near 90 deg
 
 
@@ -63,6 +65,9 @@ _INTS = ir.VectorType(_INT32, LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
 
 
+FUSED = ("contract",)  # multiply-add in one rounding where the machine can
+
+
 class _Lanes:
     """A vector of float32 under construction, so that the formula below reads as one."""
 
@@ -70,13 +75,13 @@ class _Lanes:
         self.builder, self.value = builder, value
 
     def __add__(self, other: "_Lanes") -> "_Lanes":
-        return _Lanes(self.builder, self.builder.fadd(self.value, other.value, ("contract",)))
+        return _Lanes(self.builder, self.builder.fadd(self.value, other.value, flags=FUSED))
 
     def __sub__(self, other: "_Lanes") -> "_Lanes":
-        return _Lanes(self.builder, self.builder.fsub(self.value, other.value, ("contract",)))
+        return _Lanes(self.builder, self.builder.fsub(self.value, other.value, flags=FUSED))
 
     def __mul__(self, other: "_Lanes") -> "_Lanes":
-        return _Lanes(self.builder, self.builder.fmul(self.value, other.value, ("contract",)))
+        return _Lanes(self.builder, self.builder.fmul(self.value, other.value, flags=FUSED))
 
     def __neg__(self) -> "_Lanes":
         return _Lanes(self.builder, self.builder.fneg(self.value))
@@ -418,54 +423,60 @@ def _look_from(
     count = stop - first
     stride = (count + LANES - 1) // LANES * LANES
     here_x, here_y, here_z = row[first_child, 0], row[first_child, 1], row[first_child, 2]
-    xyz = np.zeros(3 * stride, np.float32)
+    xyz = np.empty(3 * stride, np.float32)
+    xyz[count:stride] = np.nan  # is in no sky
     for j in range(count):
         s = np.uint32(sat[first + j])
         xyz[j] = sat_m[s, 0] - here_x
         xyz[stride + j] = sat_m[s, 1] - here_y
         xyz[2 * stride + j] = sat_m[s, 2] - here_z
-    in_last = np.uint32((1 << (count - stride + LANES)) - 1)
     for c in range(first_child, stop_child):
         x, y, z = row[c, 0] - here_x, row[c, 1] - here_y, row[c, 2] - here_z
-        sine, reach2 = row[c, 6], row[c, 7] * row[c, 7]
+        ux, uy, uz = np.float32(row[c, 3]), np.float32(row[c, 4]), np.float32(row[c, 5])
+        reach2 = row[c, 7] * row[c, 7]
+        px, py, pz = np.float32(x), np.float32(y), np.float32(z)
+        sine2 = np.float32(row[c, 6] * abs(row[c, 6]))
         # In units of HALF_ULP, with b = |(x, y, z)|: the line is off by 2 r + 2 b, `up` by
         # 6 r + 2 b, the squared range by 7 r^2 + 4 r b, and the margin by 24 r^2 + 8 r b or less.
-        slope = np.float32(40.0 * HALF_ULP)
         offset = np.float32(HALF_ULP * (8.0 * (x * x + y * y + z * z) + 2.0 * reach2))
-        seen, words = 0, at
+        sky = (px, py, pz, ux, uy, uz, sine2, np.float32(reach2), SLOPE, offset)
+        seen, doubt, words = 0, np.uint32(0), at
         for j in range(0, stride, LANES):
-            answer = look_16(
-                xyz, j, stride, np.float32(x), np.float32(y), np.float32(z),
-                np.float32(row[c, 3]), np.float32(row[c, 4]), np.float32(row[c, 5]),
-                np.float32(sine * abs(sine)), np.float32(reach2), slope, offset,
-            )  # fmt: skip
-            bits = answer & np.uint32(0xFFFF)
-            if j + LANES == stride:
-                bits &= in_last
-            if exactly:
-                open_bits = bits & ~(answer >> np.uint32(LANES))
-                if open_bits != 0:
-                    bits ^= open_bits ^ _look_exactly(row, c, sat_m, sat, first + j, open_bits)
-            word[at] = np.uint16(bits)
-            seen += count_ones(np.uint16(bits))
+            answer = look_16(xyz, j, stride, *sky)
+            maybe = np.uint16(answer)
+            word[np.uint64(at)] = maybe
+            seen += count_ones(maybe)
+            doubt |= answer ^ (answer >> np.uint32(LANES))
             at += 1
-        i = place[c]
+        if exactly and np.uint16(doubt) != 0:
+            seen = _look_exactly(row[c], sat_m, sat, first, xyz, sky, word[words:at])
+        i = np.uint32(place[c])
         found[i, 0], found[i, 1], found[i, 2] = seen, first, words
 
 
 @kernel()
 def _look_exactly(
-    row: FloatArray, c: int, sat_m: FloatArray, sat: RowArray, first: int, bits: int
-) -> np.uint32:
-    """Return those of `bits` whose satellites child c sees, in float64."""
-    seen = np.uint32(0)
-    for lane in range(LANES):
-        if (bits >> np.uint32(lane)) & np.uint32(1):
-            s = sat[first + lane]
-            x, y, z = sat_m[s, 0] - row[c, 0], sat_m[s, 1] - row[c, 1], sat_m[s, 2] - row[c, 2]
-            up_m = x * row[c, 3] + y * row[c, 4] + z * row[c, 5]
-            if up_m + row[c, 7] >= row[c, 6] * math.sqrt(x * x + y * y + z * z):
-                seen |= np.uint32(1) << np.uint32(lane)
+    row: FloatArray,
+    sat_m: FloatArray,
+    sat: RowArray,
+    first: int,
+    xyz: NDArray[np.float32],
+    sky: Any,
+    word: NDArray[np.uint16],
+) -> int:
+    """Test in float64 whatever float32 left open, correct the words and return their ones."""
+    seen = 0
+    for w in range(word.size):
+        answer = look_16(xyz, LANES * w, LANES * word.size, *sky)
+        doubt = (answer ^ (answer >> np.uint32(LANES))) & np.uint32(0xFFFF)
+        for lane in range(LANES):
+            if (doubt >> np.uint32(lane)) & np.uint32(1):
+                s = sat[first + LANES * w + lane]
+                x, y, z = sat_m[s, 0] - row[0], sat_m[s, 1] - row[1], sat_m[s, 2] - row[2]
+                up_m = x * row[3] + y * row[4] + z * row[5]
+                if not up_m + row[7] >= row[6] * math.sqrt(x * x + y * y + z * z):
+                    word[w] ^= np.uint16(1 << lane)
+        seen += count_ones(word[w])
     return seen
 
 
@@ -511,7 +522,7 @@ def _finite_satellites(sat_m: FloatArray) -> tuple[RowArray, float]:
     row, used, least2 = np.empty(sat_m.shape[0] + LANES, np.int32), 0, np.inf
     for j in range(sat_m.shape[0]):
         radius2 = sat_m[j, 0] ** 2 + sat_m[j, 1] ** 2 + sat_m[j, 2] ** 2
-        if radius2 < np.inf:
+        if radius2 < FARTHEST_M**2:
             row[used] = j
             used += 1
             least2 = min(least2, radius2)
