@@ -43,6 +43,7 @@ def test_each_of_hypatias_cities_answers_to_its_own_name():
         ("Bombay", "Mumbai-(Bombay)"),
         ("Saigon", "Thành-Pho-Ho-Chí-Minh-(Ho-Chi-Minh-City)"),
         ("Rio", "Rio-de-Janeiro"),
+        ("Dar", "Dar-es-Salaam"),
     ],
 )
 def test_a_site_answers_to_its_parts_and_transliterations(query, name):

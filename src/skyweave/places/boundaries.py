@@ -31,8 +31,9 @@ _CODES = {
     "SOL": "SO",  # Somaliland
     "KAS": "",  # Siachen Glacier
 }
-# The border that the layer of disputed areas lacks, by its two sides.
-_CONTESTED_SIDES = {"XK": "RS", "RS": "XK"}  # XK is the user-assigned code of Kosovo
+# The disputed border that the layer of disputed areas lacks: Kosovo (user-assigned code XK) and
+# Serbia, in the order in which the layer of countries has them.
+_CONTESTED_SIDES = {"XK": "RS"}
 
 # The layers of countries (1:50m) and of disputed areas (1:10m) differ by some km on a border.
 _NEAR_DISPUTED_DEG = 0.1
@@ -55,7 +56,6 @@ class DisputedAreas:
 
     area: NDArray[np.object_]  # (D,) shapely geometries, longitude and latitude in deg
     claim: tuple[str, ...]  # "Abyei: Admin. by Sudan; Claimed by South Sudan"
-    is_breakaway: BoolArray  # (D,) held by others than the state it is counted to
 
 
 @cache
@@ -79,11 +79,9 @@ def boundaries() -> Boundaries:
 def disputed_areas() -> DisputedAreas:
     """Return the disputed areas (Natural Earth 1:10m, without leases and buffer zones)."""
     features = _features("ne_10m_admin_0_disputed_areas.geojson.xz")
-    kinds = [feature["properties"]["FEATURECLA"] for feature in features]
     return DisputedAreas(
         area=np.array([shapely.geometry.shape(f["geometry"]) for f in features]),
         claim=tuple(_claim(feature["properties"]) for feature in features),
-        is_breakaway=np.array(kinds) == "Admin-0 breakaway and disputed",
     )
 
 
@@ -104,16 +102,13 @@ def country_outlines() -> list[FloatArray]:
 def disputed_lines() -> list[FloatArray]:
     """Return disputed borders as polylines (K, 2) of longitude and latitude in degrees.
 
-    They are the 1:50m layer of disputed lines, the borders beside a disputed area, and the
-    outlines of breakaway areas, of which some (Crimea) have a line in no layer.  Draw them dashed.
+    They are the lines of claims and breakaway areas inside a country, and the borders beside a
+    disputed area.  Draw them dashed.
     """
     lines = [
         np.array(feature["geometry"]["coordinates"], dtype=np.float64)
         for feature in _features("ne_50m_admin_0_boundary_lines_disputed_areas.geojson.xz")
     ]
-    disputed = disputed_areas()
-    shells = shapely.get_exterior_ring(shapely.get_parts(disputed.area[disputed.is_breakaway]))
-    lines.extend(shapely.get_coordinates(shell) for shell in shells)
     return lines + _runs(zip(boundaries().rings, _disputed_borders(), strict=True))
 
 

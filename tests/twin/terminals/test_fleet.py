@@ -71,6 +71,12 @@ def test_empty_cells_have_their_defaults():
     assert terminals.country.tolist() == [""]  # the middle of the Atlantic
 
 
+def test_countries_and_service_classes_may_be_in_any_case():
+    terminals = fleet(f"{HEADER},country,service_class\na,1,2,mg,Priority\n")
+    assert terminals.country.tolist() == ["MG"]
+    assert terminals.service_class.tolist() == ["priority"]
+
+
 def test_unknown_columns_are_kept_as_they_are():
     terminals = fleet(f"{HEADER},Ward,kit\na,1,2, north ,K1\nb,1,3,,K2\n")
     assert terminals.extra == {"Ward": ["north", ""], "kit": ["K1", "K2"]}
@@ -199,6 +205,13 @@ def test_a_file_over_64_mb_is_refused_unread(tmp_path):
         file.truncate(64 * 2**20 + 1)
     with pytest.raises(InputError, match=r"67,108,865 bytes; at most 67,108,864 are read: split"):
         read_fleet(path)
+
+
+def test_a_file_of_too_many_rows_is_refused(monkeypatch):
+    monkeypatch.setattr("skyweave.twin.terminals.rows.MAX_ROWS", 2)
+    assert len(fleet(f"{HEADER}\na,1,2\nb,1,2\n")) == 2
+    with pytest.raises(InputError, match=r"fleet.csv: 3 rows; at most 2 are read: split it"):
+        fleet(f"{HEADER}\na,1,2\nb,1,2\nc,1,2\n")
 
 
 def test_no_error_tells_where_a_terminal_stands():

@@ -199,9 +199,11 @@ def test_a_flight_keeps_its_speed_and_height_and_arrives():
     assert duration_s * 240.0 == pytest.approx(great_circle_m(*london, *new_york), abs=0.01)
 
 
-def test_a_journey_of_whole_steps_has_no_fix_twice():
-    equator_s = 10.0 * 111_195.0797 / 100.0
-    flight = great_circle_track((0.0, 0.0), (0.0, 10.0), START, 100.0, 0.0, equator_s / 100.0)
+@pytest.mark.parametrize("steps", range(1, 60))
+def test_a_journey_of_whole_steps_has_no_fix_twice(steps):
+    arrival_s = float(great_circle_m(0.0, 0.0, 0.0, 10.0)) / 100.0
+    flight = great_circle_track((0, 0), (0, 10), START, 100.0, 0.0, arrival_s / steps)
+    assert len(flight) == steps + 1
     assert (np.diff(flight.utc) > np.timedelta64(0, "ns")).all()
 
 
