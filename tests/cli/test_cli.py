@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from skyweave.cli import main
+
 ROOT = Path(__file__).parents[2]
 SKYWEAVE = Path(sys.executable).parent / "skyweave"
 AT = "2026-06-14T12:00:12Z"
@@ -208,8 +210,8 @@ REFUSALS = {
         ("run", "a.toml"), '"a"',
     ),
     "the same id in two places": (
-        {"a.toml": SHELL + '[[terminals]]\nid = "city-tokyo"\nlat_deg = 1\nlon_deg = 1\n'},
-        ("run", "a.toml"), 'terminal id "city-tokyo" is in',
+        {"a.toml": SHELL + '[[terminals]]\nid = "city-shanghai"\nlat_deg = 1\nlon_deg = 1\n'},
+        ("run", "a.toml"), 'terminal id "city-shanghai" is in',
     ),
     "an unreadable track": (
         {"a.toml": SHELL + '[[terminals]]\nid = "x"\ntrack = "t.csv"\n', "t.csv": "no,track\n"},
@@ -249,17 +251,17 @@ REFUSALS = {
         ("run", "a.toml"), "g.csv",
     ),
     "an unknown terminal": (
-        {"a.toml": SHELL}, ("explain", "a.toml", "--terminal", "city-tokio", "--at", AT),
-        "did you mean city-tokyo",
+        {"a.toml": SHELL}, ("explain", "a.toml", "--terminal", "city-shangai", "--at", AT),
+        "did you mean city-shanghai",
     ),
     "an instant outside the run": (
         {"a.toml": SHELL},
-        ("explain", "a.toml", "--terminal", "city-tokyo", "--at", "2026-06-14T13:00:00Z"),
+        ("explain", "a.toml", "--terminal", "city-shanghai", "--at", "2026-06-14T13:00:00Z"),
         "is outside the run",
     ),
     "an instant without a zone": (
         {"a.toml": SHELL},
-        ("explain", "a.toml", "--terminal", "city-tokyo", "--at", "2026-06-14T12:00:12"),
+        ("explain", "a.toml", "--terminal", "city-shanghai", "--at", "2026-06-14T12:00:12"),
         "a time without a zone",
     ),
     "a terminal without its scenario": ({}, ("explain", "--terminal", "a", "--at", AT), "scenario"),
@@ -283,16 +285,22 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_refusal_is_one_line_on_stderr_and_exit_status_1(case, folder, shell_run):
+def test_a_refusal_is_one_line_on_stderr_and_exit_status_1(
+    case, folder, shell_run, monkeypatch, capfd
+):
     files, arguments, expected = REFUSALS[case]
     for name, text in files.items():
         (folder / name).write_text(text)
     before = sorted(path.name for path in folder.iterdir())
-    done = skyweave(*arguments, cwd=folder)
-    assert done.returncode == 1, done.stderr
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1
-    assert expected in done.stderr
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["skyweave", *arguments])
+    with pytest.raises(SystemExit) as ending:
+        main()
+    stdout, stderr = capfd.readouterr()
+    assert ending.value.code == 1
+    assert stdout == ""
+    assert len(stderr.splitlines()) == 1
+    assert expected in stderr
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
