@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from skyweave.errors import InputError
 from skyweave.kernels import kernel
 from skyweave.twin.geometry._visibility_kernel import find_pairs
+from skyweave.twin.geometry.look import check_positions
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -86,25 +87,17 @@ def visible_pairs(
     geometric, above the plane normal to `up_itrf`; a satellite exactly at the limit is visible.
     Sites and satellites that are not finite form no pair.
     """
-    _check(site_itrf_m, up_itrf, sat_itrf_m, mask)
+    check_positions(site_itrf_m, up_itrf, sat_itrf_m)
+    if mask.limit.shape != site_itrf_m.shape[:1]:
+        raise InputError(
+            f"the mask has shape {mask.limit.shape} for {len(site_itrf_m)} sites; "
+            "make it with Mask.elevation or Mask.range for as many"
+        )
     arrays = (np.ascontiguousarray(a, dtype=np.float64) for a in (site_itrf_m, up_itrf, sat_itrf_m))
     site_m, up, sat_m = arrays
     by_range = mask.max_range_m is not None
     site_start, sat = find_pairs(site_m, up, mask.limit, by_range, sat_m)
     return VisiblePairs(site_start, sat)
-
-
-def _check(
-    site_itrf_m: FloatArray, up_itrf: FloatArray, sat_itrf_m: FloatArray, mask: Mask
-) -> None:
-    if sat_itrf_m.ndim != 2 or sat_itrf_m.shape[1] != 3:
-        raise InputError(f"sat_itrf_m has shape {sat_itrf_m.shape}; pass one instant, shape (N, 3)")
-    sites = mask.limit.size
-    for name, array in (("site_itrf_m", site_itrf_m), ("up_itrf", up_itrf)):
-        if array.shape != (sites, 3):
-            raise InputError(
-                f"{name} has shape {array.shape}; the mask has {sites} sites, so pass ({sites}, 3)"
-            )
 
 
 def pairs_by_brute_force(
