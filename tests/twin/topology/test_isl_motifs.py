@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 
 from skyweave.constants import WGS84_A_M
 from skyweave.errors import InputError
-from skyweave.twin.catalogue.elements import Catalogue
+from skyweave.twin.catalogue import hypatia_shell, mean_altitude_m, walker_delta, walker_star
 from skyweave.twin.topology.isl import are_feasible, edge_lengths_m, step
 from skyweave.twin.topology.motifs import NearestPlan
 from skyweave.twin.topology.plans import make_plan
@@ -18,28 +18,8 @@ RESEARCH_ROUNDING_M = 1000.0
 ONE_METRE = 1.0
 
 
-def lattice(planes, slots, *, phasing=0.0, zigzag=0.0, raan_span_deg=360.0, inclination_deg=53.0):
-    """A shell of circular orbits; `zigzag` moves odd planes ahead by that part of a slot."""
-    plane, slot = np.divmod(np.arange(planes * slots), slots)
-    ahead = slot + phasing * plane / planes + zigzag * (plane % 2)
-    count = np.zeros(planes * slots)
-    return Catalogue(
-        name=np.array([f"SAT-{k}" for k in range(planes * slots)]),
-        norad_id=np.arange(planes * slots),
-        cospar_id=np.full(planes * slots, ""),
-        epoch_utc=np.full(planes * slots, NOON),
-        mean_motion_rev_day=count + 15.06,
-        eccentricity=count,
-        inclination_deg=count + inclination_deg,
-        raan_deg=raan_span_deg * plane / planes,
-        argp_deg=count,
-        mean_anomaly_deg=360.0 * ahead / slots % 360.0,
-        bstar_per_radius=count,
-        mean_motion_dot_rev_day2=count,
-        grid_shell=np.zeros(planes * slots, int),
-        grid_plane=plane,
-        grid_slot=slot,
-    )
+def walker(planes, slots, phasing=0):
+    return walker_delta(550e3, 53.0, planes, slots, phasing, NOON)
 
 
 def on_circles(catalogue, turn_deg=0.0, altitude_m=550e3):
@@ -80,43 +60,48 @@ def hypatia_plus_grid(planes, slots):
     return sorted(pairs)
 
 
+KUIPER_630 = hypatia_shell(14.80, 51.9, 34, 34, name="Hypatia 34 x 34")
+STARLINK_550 = hypatia_shell(15.19, 53.0, 72, 22, name="Hypatia 72 x 22")
+TELESAT_1015 = hypatia_shell(13.66, 98.98, 27, 13, name="Hypatia 27 x 13")
+
+
 @pytest.mark.parametrize(
-    ("planes", "slots", "pattern"),
+    "shell",
     [
-        (34, 34, {"zigzag": 0.5, "inclination_deg": 51.9}),
-        (72, 22, {"zigzag": 0.5}),
-        (72, 22, {"phasing": 39}),
-        (72, 22, {"phasing": 65}),
-        (72, 22, {}),
+        KUIPER_630,
+        STARLINK_550,
+        TELESAT_1015,
+        walker(72, 22, 39),
+        walker(72, 22, 65),
+        walker(72, 22),
+        walker(34, 34, 1),
     ],
 )
-def test_plus_grid_gives_four_links_each_and_one_network(planes, slots, pattern, record_figure):
-    shell = lattice(planes, slots, **pattern)
+def test_plus_grid_gives_four_links_each_and_one_network(shell, record_figure):
     edges = planned("plus-grid", shell)
     assert len(edges) == 2 * len(shell)
     assert (degrees(edges, len(shell)) == 4).all()
     assert components(edges, len(shell)) == 1
-    record_figure(f"+Grid {planes} x {slots} {pattern}: links / satellites", 2.0, "", "2")
+    record_figure(f"+Grid, {shell.name[-1]}: links / satellites", len(edges) / len(shell), "", "2")
 
 
-@pytest.mark.parametrize(("planes", "slots"), [(34, 34), (72, 22), (27, 13)])
-def test_hypatia_shells_get_exactly_hypatias_links_all_around_the_orbit(planes, slots):
-    shell = lattice(planes, slots, zigzag=0.5 if planes % 2 == 0 else 0.0)
+@pytest.mark.parametrize("shell", [KUIPER_630, STARLINK_550, TELESAT_1015])
+def test_hypatia_shells_get_exactly_hypatias_links_all_around_the_orbit(shell):
     edges = planned("plus-grid", shell)
+    planes, slots = shell.grid_plane.max() + 1, shell.grid_slot.max() + 1
     assert edges.tolist() == [list(pair) for pair in hypatia_plus_grid(planes, slots)]
-    plan = make_plan("plus-grid", shell, NOON, 15.0)
+    plan, altitude_m = make_plan("plus-grid", shell, NOON, 15.0), mean_altitude_m(shell)[0]
     for turn_deg in np.arange(0.0, 360.0, 5.0):
-        assert are_feasible(edges, on_circles(shell, turn_deg), plan.limits).all()
+        assert are_feasible(edges, on_circles(shell, turn_deg, altitude_m), plan.limits).all()
 
 
 @pytest.mark.parametrize(
-    ("pattern", "shortest_km", "longest_km"),
-    [({"phasing": 39}, 1432, 1512), ({"phasing": 36}, 1350, 1434)],
+    ("phasing", "shortest_km", "longest_km"), [(39, 1432, 1512), (36, 1350, 1434)]
 )
 def test_lengths_between_planes_are_those_of_the_research_also_where_the_shell_closes(
-    pattern, shortest_km, longest_km
+    phasing, shortest_km, longest_km
 ):
-    shell = lattice(72, 22, **pattern)
+    shell = walker(72, 22, phasing)
     edges = planned("plus-grid", shell)
     plane = shell.grid_plane[edges]
     across = edges[plane[:, 0] != plane[:, 1]]
@@ -135,7 +120,7 @@ def test_lengths_between_planes_are_those_of_the_research_also_where_the_shell_c
 
 @pytest.mark.parametrize("phasing", [0, 1, 17, 22, 23, 45])
 def test_the_last_gap_of_a_walker_shell_looks_like_the_others(phasing):
-    shell = lattice(46, 22, phasing=phasing)
+    shell = walker(46, 22, phasing)
     edges = planned("plus-grid", shell)
     hop = np.diff(shell.grid_plane[edges], axis=1).ravel()
     length_m = np.array(
@@ -146,7 +131,7 @@ def test_the_last_gap_of_a_walker_shell_looks_like_the_others(phasing):
 
 
 def test_a_walker_star_has_no_links_across_its_seam():
-    shell = lattice(6, 11, raan_span_deg=180.0, phasing=3, inclination_deg=86.4)
+    shell = walker_star(780e3, 86.4, 6, 11, 3, NOON)
     edges = planned("plus-grid", shell, on_circles(shell, altitude_m=780e3))
     pairs = {tuple(pair) for pair in shell.grid_plane[edges].tolist()}
     assert (4, 5) in pairs
@@ -156,13 +141,13 @@ def test_a_walker_star_has_no_links_across_its_seam():
 
 @pytest.mark.parametrize(("planes", "slots", "count"), [(1, 1, 0), (1, 2, 1), (1, 3, 3), (2, 1, 1)])
 def test_tiny_shells_do_not_link_twice_nor_to_themselves(planes, slots, count):
-    shell = lattice(planes, slots)
+    shell = walker(planes, slots)
     plan = make_plan("plus-grid", shell, NOON, 15.0)
     assert len(plan.links(None, 0, on_circles(shell))) == count
 
 
 def test_rings_join_each_plane_alone():
-    shell = lattice(12, 18)
+    shell = walker(12, 18)
     edges = planned("ring", shell)
     assert len(edges) == len(shell)
     assert (degrees(edges, len(shell)) == 2).all()
@@ -171,7 +156,7 @@ def test_rings_join_each_plane_alone():
 
 @pytest.mark.parametrize("name", ["plus-grid", "ring"])
 def test_a_hole_in_the_shell_takes_only_its_own_links_along(name):
-    shell = lattice(12, 18, phasing=5)
+    shell = walker(12, 18, 5)
     whole = {tuple(pair) for pair in planned(name, shell).tolist()}
     lost = [0, 17, 100, 215]
     rows = np.setdiff1d(np.arange(len(shell)), lost)
@@ -184,7 +169,7 @@ def test_a_hole_in_the_shell_takes_only_its_own_links_along(name):
 
 @pytest.mark.parametrize("name", ["plus-grid", "ring", "nearest-n"])
 def test_the_order_of_the_rows_does_not_matter(name):
-    shell = lattice(12, 18, phasing=5)
+    shell = walker(12, 18, 5)
     rows = np.random.default_rng(1).permutation(len(shell))
     expected = planned(name, shell)
     shuffled = np.sort(rows[planned(name, shell.take(rows))], axis=1)
@@ -192,14 +177,14 @@ def test_the_order_of_the_rows_does_not_matter(name):
 
 
 def test_two_shells_that_share_a_number_are_refused_with_advice():
-    shell = lattice(3, 4)
+    shell = walker(3, 4)
     with pytest.raises(InputError, match="two satellites share one plane and slot"):
         make_plan("plus-grid", shell.take(np.r_[0:12, 0:2]), NOON, 15.0)
 
 
 @pytest.mark.parametrize("name", ["plus-grid", "ring"])
 def test_a_grid_without_synthetic_shells_is_refused_with_advice(name):
-    real = lattice(3, 4)
+    real = walker(3, 4)
     real.grid_shell[:] = -1
     with pytest.raises(InputError, match=r'found none; use plan = "fleet" or "nearest-n"'):
         make_plan(name, real, NOON, 15.0)
@@ -237,7 +222,7 @@ def test_nearest_n_agrees_with_brute_force(degree):
 
 
 def test_nearest_n_passes_over_satellites_at_nan_and_those_that_do_not_relay():
-    shell = lattice(12, 18)
+    shell = walker(12, 18)
     sat_m = on_circles(shell)
     sat_m[7] = np.nan
     relays = np.arange(len(shell)) != 8
@@ -248,6 +233,6 @@ def test_nearest_n_passes_over_satellites_at_nan_and_those_that_do_not_relay():
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_nearest_n_of_hardly_any_satellites_is_empty(count):
-    shell = lattice(3, 4)
+    shell = walker(3, 4)
     relays = np.arange(len(shell)) < count
     assert planned("nearest-n", shell, relays=relays).shape == (0, 2)

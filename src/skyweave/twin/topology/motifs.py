@@ -146,8 +146,8 @@ def _wrap_shift(catalogue: Catalogue, table: RowArray) -> int | None:
     shifts = np.arange(slots)
     wrap = (phase[0] + shifts - phase[-1] + slots / 2) % slots - slots / 2
     # As far ahead as in one of the other gaps; Hypatia's are half a slot ahead and behind in turn,
-    # so that two shifts fit and the same index wins.  Rounding hides the noise of the angles.
-    unlike = np.round(np.abs(wrap[:, None] - ahead).min(axis=1), 6)
+    # so that two shifts fit and the same index wins; to a thousandth, as angles may be rounded.
+    unlike = np.round(np.abs(wrap[:, None] - ahead).min(axis=1), 3)
     return int(np.lexsort((shifts != 0, unlike))[0])
 
 
