@@ -224,7 +224,7 @@ def _row(record: Record) -> tuple[Any, ...]:
 
 def _missing(keyword: str, present: Sequence[str]) -> str:
     near = difflib.get_close_matches(keyword, present, n=1)
-    hint = f" (there is {near[0]})" if near and near[0] not in _REQUIRED else ""
+    hint = f" (there is {shown(near[0])[:60]})" if near and near[0] not in _REQUIRED else ""
     return f"{keyword} is missing{hint}"
 
 

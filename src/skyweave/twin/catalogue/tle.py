@@ -46,6 +46,8 @@ _FIXED = {  # what stands in the columns between the fields of line 1 and of lin
 _CHECKSUM_WEIGHT = np.zeros(256, dtype=np.int64)
 _CHECKSUM_WEIGHT[_ZERO : _ZERO + 10] = np.arange(10)
 _CHECKSUM_WEIGHT[_MINUS] = 1
+_IS_SIGN = np.zeros(256, dtype=np.bool_)
+_IS_SIGN[[_BLANK, _MINUS, ord("+")]] = True
 _POWERS_OF_TEN = 10 ** np.arange(19, dtype=np.int64)
 
 
@@ -92,7 +94,7 @@ class _Field:
     columns: tuple[int, int]
     point: int = 0  # column of the printed point
     places: int = 0  # digits behind the point
-    may_be_blank: bool = False
+    blanks: int = 0  # how many of the first digits may be blanks, read as zeros
 
     @property
     def template(self) -> str:
@@ -101,20 +103,20 @@ class _Field:
 
 
 _ELEMENTS = {
-    "inclination_deg": _Field("inclination", 2, (9, 16), 12, 4),
-    "raan_deg": _Field("right ascension of the ascending node", 2, (18, 25), 21, 4),
-    "eccentricity": _Field("eccentricity", 2, (27, 33), 0, 7),
-    "argp_deg": _Field("argument of perigee", 2, (35, 42), 38, 4),
-    "mean_anomaly_deg": _Field("mean anomaly", 2, (44, 51), 47, 4),
-    "mean_motion_rev_day": _Field("mean motion", 2, (53, 63), 55, 8),
+    "inclination_deg": _Field("inclination", 2, (9, 16), 12, 4, blanks=3),
+    "raan_deg": _Field("right ascension of the ascending node", 2, (18, 25), 21, 4, blanks=3),
+    "eccentricity": _Field("eccentricity", 2, (27, 33), 0, 7, blanks=6),
+    "argp_deg": _Field("argument of perigee", 2, (35, 42), 38, 4, blanks=3),
+    "mean_anomaly_deg": _Field("mean anomaly", 2, (44, 51), 47, 4, blanks=3),
+    "mean_motion_rev_day": _Field("mean motion", 2, (53, 63), 55, 8, blanks=2),
 }
 _YEAR = _Field("epoch year", 1, (19, 20))
-_DAY = _Field("epoch day of year", 1, (21, 32), 24, 8)
+_DAY = _Field("epoch day of year", 1, (21, 32), 24, 8, blanks=2)
 _DERIVATIVE = _Field("first derivative of the mean motion", 1, (36, 43), 0, 8)
-_TYPE = _Field("ephemeris type", 1, (63, 63), may_be_blank=True)
+_TYPE = _Field("ephemeris type", 1, (63, 63), blanks=1)
 _COUNTERS = (  # not used, but a fault here shows that the line is damaged
-    _Field("element set number", 1, (65, 68), may_be_blank=True),
-    _Field("revolution number", 2, (64, 68), may_be_blank=True),
+    _Field("element set number", 1, (65, 68), blanks=4),
+    _Field("revolution number", 2, (64, 68), blanks=5),
 )
 
 
@@ -133,6 +135,8 @@ class _Rows:
 
         `reason` makes the sentence from the row and the text of that line.
         """
+        if not bad.any():
+            return
         for row in np.flatnonzero(bad & ~self.is_bad):
             in_file = int(self.line_in_file[line][row])
             text = self.lines.text(in_file).decode("ascii", errors="backslashreplace")
@@ -143,7 +147,7 @@ class _Rows:
         """Return the digits of a field as whole numbers; rows that hold others are refused."""
         first, last = field.columns
         kept = [c - 1 for c in range(first, last + 1) if c != field.point]
-        value, ok = _whole_numbers(self.columns[field.line][:, kept], field.may_be_blank)
+        value, ok = _whole_numbers(self.columns[field.line][:, kept], field.blanks)
         self.refuse(
             ~ok,
             field.line,
@@ -160,13 +164,16 @@ class _Rows:
         return self.whole(field) / np.float64(10**field.places)
 
 
-def _whole_numbers(digits: ByteArray, may_be_blank: bool = False) -> tuple[IntArray, BoolArray]:
-    """Return the numbers in right-aligned digits, shape (R, width), and which rows hold digits."""
-    leading = np.logical_and.accumulate(digits == _BLANK, axis=1)
-    values = np.where(leading, np.uint8(0), digits - np.uint8(_ZERO))  # other bytes exceed 9
+def _whole_numbers(digits: ByteArray, blanks: int = 0) -> tuple[IntArray, BoolArray]:
+    """Return the numbers in digits, shape (R, width), and which rows hold nothing but digits.
+
+    As many as `blanks` of the first may be blanks, which count as zeros.
+    """
+    values = digits - np.uint8(_ZERO)  # bytes other than digits become 10 or more
+    if blanks:
+        leading = np.logical_and.accumulate(digits[:, :blanks] == _BLANK, axis=1)
+        values[:, :blanks][leading] = 0
     ok = np.all(values <= 9, axis=1)
-    if not may_be_blank:
-        ok &= ~leading[:, -1]
     return values.astype(np.int64) @ _POWERS_OF_TEN[: digits.shape[1]][::-1], ok
 
 
@@ -219,19 +226,17 @@ def _check_shape(rows: _Rows, line: int, width: int) -> None:
             "checksum; the columns are shifted or damaged"
         ),
     )
-    for column, mark in _FIXED[line].items():
-        _check_mark(rows, line, column, mark)
+    fixed = _FIXED[line]
+    wrong = columns[:, [column - 1 for column in fixed]] != [ord(mark) for mark in fixed.values()]
 
+    def first_wrong(row: int, text: str) -> str:
+        column = list(fixed)[int(np.argmax(wrong[row]))]
+        return (
+            f"column {column} holds {text[column - 1]!r}, expected {fixed[column]!r}; the columns "
+            "are shifted or damaged"
+        )
 
-def _check_mark(rows: _Rows, line: int, column: int, mark: str) -> None:
-    rows.refuse(
-        rows.columns[line][:, column - 1] != ord(mark),
-        line,
-        lambda row, text: (
-            f"column {column} holds {text[column - 1]!r}, expected {mark!r}; the "
-            "columns are shifted or damaged"
-        ),
-    )
+    rows.refuse(wrong.any(axis=1), line, first_wrong)
 
 
 def _norad_ids(rows: _Rows) -> IntArray:
@@ -246,11 +251,10 @@ def _norad_ids(rows: _Rows) -> IntArray:
     )
     tens = first - ord("A") + 10 - (first > ord("I")) - (first > ord("O"))
     rest, rest_ok = _whole_numbers(digits[:, 1:])
-    plain, plain_ok = _whole_numbers(digits)
-    filled = (digits[:, 1:] != _BLANK).all(axis=1)
+    plain, plain_ok = _whole_numbers(digits, blanks=4)
     norad_id = np.where(is_letter, 10_000 * tens + rest, plain)
     rows.refuse(
-        ~np.where(is_letter, rest_ok & filled, plain_ok) | (norad_id == 0),
+        ~np.where(is_letter, rest_ok, plain_ok) | (norad_id == 0),
         1,
         lambda row, text: (
             f"columns 3 to 7 hold {text[2:7]!r}, expected the object's number: five "
@@ -280,7 +284,7 @@ def _epochs(rows: _Rows) -> NDArray[np.datetime64]:
 def _derivatives(rows: _Rows) -> FloatArray:
     sign = rows.columns[1][:, 33]
     rows.refuse(
-        ~np.isin(sign, np.frombuffer(b" +-0", dtype=np.uint8)),
+        ~(_IS_SIGN[sign] | (sign == _ZERO)),
         1,
         lambda row, text: (
             f"column 34 holds {text[33]!r}, expected the sign of the "
@@ -296,7 +300,7 @@ def _drag_terms(rows: _Rows, columns: tuple[int, int]) -> FloatArray:
     field = rows.columns[1][:, first - 1 : last]
     mantissa, mantissa_ok = _whole_numbers(field[:, 1:6])
     exponent, exponent_ok = _whole_numbers(field[:, 7:])
-    signs_ok = np.isin(field[:, [0, 6]], np.frombuffer(b" +-", dtype=np.uint8)).all(axis=1)
+    signs_ok = _IS_SIGN[field[:, 0]] & _IS_SIGN[field[:, 6]]
     rows.refuse(
         ~(mantissa_ok & exponent_ok & signs_ok),
         1,
