@@ -267,7 +267,12 @@ def test_any_content_is_a_fleet_or_refused_in_one_line(full_counts, record_figur
 
     check()
     assert min(outcomes.values()) > count // 20
-    record_figure("fleet files, random: clean or InputError", sum(outcomes.values()), "inputs", "")
+    record_figure(
+        "fleet files, random: clean or InputError",
+        sum(outcomes.values()),
+        "inputs",
+        "no other outcome",
+    )
 
 
 def assert_sound(terminals):

@@ -316,7 +316,12 @@ def test_any_content_is_a_track_or_refused_in_one_line(full_counts, record_figur
 
     check()
     assert min(outcomes.values()) > count // 20
-    record_figure("track files, random: clean or InputError", sum(outcomes.values()), "inputs", "")
+    record_figure(
+        "track files, random: clean or InputError",
+        sum(outcomes.values()),
+        "inputs",
+        "no other outcome",
+    )
 
 
 def assert_sound(fixes):
