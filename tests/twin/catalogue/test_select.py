@@ -169,6 +169,12 @@ def test_rows_are_found_by_number_whatever_the_order(builtin):
     assert rows_of(some, builtin.norad_id[:8]).tolist() == [-1, -1, -1, 1, -1, 2, -1, 0]
 
 
+def test_a_set_of_another_season_tells_nothing_of_motion(builtin):
+    some = builtin.take(np.arange(4))
+    sets = dated(some, -61.0, 0.0)
+    assert len(earlier_sets(sets, nearest_epoch(sets, sets.epoch_utc.max()))) == 0
+
+
 def test_an_earlier_set_is_the_newest_that_is_three_days_older(builtin):
     some = builtin.take(np.arange(4))
     sets = dated(some, -30.0, -3.5, -2.0, 0.0)

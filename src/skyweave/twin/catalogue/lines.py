@@ -43,9 +43,9 @@ class Lines:
         start = int(self.start[line])
         return self.content[start : min(int(self.end[line]), start + MAX_LINE_BYTES)]
 
-    def columns(self, lines: IndexArray) -> ByteArray:
-        """Return the first 70 columns of each line, padded with blanks, shape (R, 70)."""
-        at = self.start[lines, None] + np.arange(WIDTH)
+    def columns(self, lines: IndexArray, width: int = WIDTH) -> ByteArray:
+        """Return the first columns of each line, padded with blanks, shape (R, width)."""
+        at = self.start[lines, None] + np.arange(width)
         inside = at < self.end[lines, None]
         at[~inside] = 0
         return np.where(inside, _bytes_of(self.content)[at], np.uint8(_BLANK))
@@ -105,9 +105,8 @@ def pair_lines(lines: Lines) -> Sets:
     used = np.flatnonzero(lines.kind != IDLE)
     kind = lines.kind[used]
     first = np.flatnonzero((kind[:-1] == ONE) & (kind[1:] == TWO))
-    same = (lines.columns(used[first])[:, 2:7] == lines.columns(used[first + 1])[:, 2:7]).all(
-        axis=1
-    )
+    ids = [lines.columns(used[line], width=7)[:, 2:] for line in (first, first + 1)]
+    same = (ids[0] == ids[1]).all(axis=1)
     first = first[same]
     named = (first > 0) & (kind[first - 1] == NAME)
     loose = np.ones(used.size, dtype=np.bool_)

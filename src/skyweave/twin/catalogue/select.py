@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 FRESH_DAYS = 3.0  # elements further from the start than this are worth a warning
+MOTION_DAYS = 60.0  # what an older set says of a satellite's motion is out of date
 KNOWN_SHARE = 0.25  # of the objects must have been seen by the start, or shortly after it
 _DAY_NS = 86_400 * 10**9
 
@@ -31,15 +32,20 @@ def nearest_epoch(catalogue: Catalogue, start_utc: np.datetime64) -> Catalogue:
     return replace(catalogue.take(rows), duplicates=catalogue.duplicates + left_out)
 
 
-def earlier_sets(catalogue: Catalogue, current: Catalogue, days: float = FRESH_DAYS) -> Catalogue:
-    """Return for each object of `current` its newest set at least `days` older, where there is one.
+def earlier_sets(
+    catalogue: Catalogue,
+    current: Catalogue,
+    least_days: float = FRESH_DAYS,
+    most_days: float = MOTION_DAYS,
+) -> Catalogue:
+    """Return for each object of `current` its newest set 3 to 60 days older, where there is one.
 
     It is the second dated set from which `classify` tells which satellites rise and which sink.
     """
     row = rows_of(current, catalogue.norad_id)
     known = np.flatnonzero(row >= 0)
     gap_ns = (current.epoch_utc[row[known]] - catalogue.epoch_utc[known]).astype(np.int64)
-    is_older = gap_ns >= days * _DAY_NS
+    is_older = (gap_ns >= least_days * _DAY_NS) & (gap_ns <= most_days * _DAY_NS)
     older, gap_ns = known[is_older], gap_ns[is_older]
     rows = older[_cheapest_of_each(catalogue.norad_id[older], gap_ns)]
     return replace(catalogue.take(rows), issues=(), duplicates=0)
