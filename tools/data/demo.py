@@ -3,7 +3,7 @@
     python tools/data/demo.py
 
 No real site, person or journey is in them: 200 points drawn inside one country's outline, a
-straight drive of an hour and a piece of a great-circle flight.
+straight drive, whose tracker falls silent at 12:48, and a piece of a great-circle flight.
 """
 
 import csv
@@ -21,7 +21,7 @@ TARGET = Path(__file__).parents[2] / "src" / "skyweave" / "data" / "demo"
 COUNTRY = "MG"
 COUNTRY_A3 = "MDG"  # as Natural Earth names it
 START = np.datetime64("2026-06-14T11:59:00")
-EVERY_S, SPAN_S = 30, 3720
+EVERY_S = 30
 SITES = (("hospital", 40, "priority"), ("school", 110, "standard"), ("aid-post", 50, "lifeline"))
 SPONSORS = ("Health Partnership", "School Fund", "Island Aid", "Open Networks")
 
@@ -63,11 +63,12 @@ def track(
     speed_m_s: float,
     begin_m: float,
     height_m: float,
+    span_s: int,
 ) -> list[list[object]]:
     """Fixes along the great circle from start to end, beginning `begin_m` after the start."""
     begin = START - np.timedelta64(round(1e9 * begin_m / speed_m_s), "ns")
     journey = great_circle_track(start, end, begin, speed_m_s, height_m, EVERY_S)
-    utc = START + np.arange(0, SPAN_S + 1, EVERY_S) * np.timedelta64(1, "s")
+    utc = START + np.arange(0, span_s + 1, EVERY_S) * np.timedelta64(1, "s")
     lat_deg, lon_deg, _ = journey.at(utc)
     places = zip(utc, lat_deg.round(5).tolist(), lon_deg.round(5).tolist(), strict=True)
     return [[format_utc(at), lat, lon, height_m] for at, lat, lon in places]
@@ -83,9 +84,9 @@ def main() -> None:
     columns = "id,name,lat_deg,lon_deg,height_wgs84_m,class,service_class,account,country,sponsor"
     write("fleet.csv", columns, fleet())
     fixes = "time_utc,lat_deg,lon_deg,height_wgs84_m"
-    drive = track((-18.90, 47.55), (-18.15, 49.35), 15.0, 0.0, 1200)
+    drive = track((-18.90, 47.55), (-18.15, 49.35), 15.0, 0.0, 1200, span_s=49 * 60)
     write("convoy.csv", fixes, drive)
-    flight = track((51.47, -0.45), (40.64, -73.78), 240.0, 1_900_000.0, 11_000)
+    flight = track((51.47, -0.45), (40.64, -73.78), 240.0, 1_900_000.0, 11_000, span_s=62 * 60)
     write("flight.csv", fixes, flight)
 
 

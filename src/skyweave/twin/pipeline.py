@@ -20,9 +20,14 @@ from numpy.typing import NDArray
 
 from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.policy.reasons import SERVED, Reason
-from skyweave.twin.geometry import VisiblePairs, keep, remaining_slots, visible_pairs
-from skyweave.twin.geometry.gso import gso_separation_deg
-from skyweave.twin.geometry.look import pair_angles
+from skyweave.twin.geometry import (
+    VisiblePairs,
+    gso_separation_deg,
+    keep,
+    pair_angles,
+    remaining_slots,
+    visible_pairs,
+)
 from skyweave.twin.orbits import Sgp4Records, initialise, propagate
 from skyweave.twin.results.chunk import AccessChunk
 from skyweave.twin.routing import SatelliteCosts, cheapest_to_ground
