@@ -104,12 +104,16 @@ def pairs_by_brute_force(
     site_itrf_m: FloatArray, up_itrf: FloatArray, sat_itrf_m: FloatArray, mask: Mask
 ) -> VisiblePairs:
     """Return what `visible_pairs` returns, by testing all pairs: its plain reference."""
+    usable: NDArray[np.bool_] = np.isfinite(site_itrf_m).all(axis=1)
+    usable &= np.isfinite(up_itrf).all(axis=1)
+    finite = np.flatnonzero(np.isfinite(sat_itrf_m).all(axis=1)).astype(np.int32)
+    sat_m = sat_itrf_m[finite]
     seen = [
-        np.flatnonzero(_admitted(site_itrf_m[i], up_itrf[i], sat_itrf_m, mask, i))
+        finite[_admitted(site_itrf_m[i], up_itrf[i], sat_m, mask, i)] if usable[i] else finite[:0]
         for i in range(len(site_itrf_m))
     ]
     site_start = np.cumsum([0, *(rows.size for rows in seen)], dtype=np.int64)
-    return VisiblePairs(site_start, np.concatenate([*seen, []]).astype(np.int32))
+    return VisiblePairs(site_start, np.concatenate([*seen, finite[:0]]))
 
 
 def _admitted(
