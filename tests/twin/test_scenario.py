@@ -59,6 +59,11 @@ REFUSALS = {
     "half a shell": (TIME + "[[shells]]\nplanes = 4\n", "a walker-delta shell needs altitude_km"),
     "an unknown pattern": (TIME + SHELL + 'pattern = "torus"\n', "'walker-delta' or 'hypatia'"),
     "range without a range": (MINIMAL + '[visibility]\nmode = "range"\n', "needs max_range_m"),
+    "an id that is no slug": (
+        MINIMAL + TERMINAL.replace('"a"', '"Kit 7"'),
+        "terminals[0].id: found 'Kit 7', expected letters a-z, digits and single hyphens, for "
+        'example "kit-7"',
+    ),
     "a terminal nowhere": (MINIMAL + '[[terminals]]\nid = "a"\n', "either lat_deg and lon_deg, or"),
     "a terminal twice somewhere": (MINIMAL + TERMINAL + 'track = "x.csv"\n', "or a track"),
     "a set without a source": (MINIMAL + "[[terminal_sets]]\ncount = 3\n", "needs either file"),

@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from skyweave.policy.reasons import Reason
+
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2))
@@ -46,7 +48,7 @@ def summary(found: dict[str, Any]) -> None:
         },
     )
     outages = found["outages_by_reason"]
-    table = _table("Terminal-slots without service, by reason", "reason", "slots")
+    table = _table("Without service", "reason", "terminal-slots")
     for reason, count in sorted(outages.items(), key=lambda item: -item[1]):
         table.add_row(reason, f"{count:,}")
     if outages:
@@ -64,7 +66,7 @@ def explanation(found: dict[str, Any]) -> None:
     rows: dict[str, object] = {"slot begins": found["slot_start_utc"], "state": found["state"]}
     satellite = found["satellite"]
     if satellite is None:
-        rows["reason"] = found["reason"]
+        rows["reason"] = f"{found['reason']}: {Reason(found['reason']).text}"
     else:
         rows["satellite"] = (
             f"{satellite['name']} ({satellite['norad_id']}), "
@@ -77,7 +79,8 @@ def explanation(found: dict[str, Any]) -> None:
         rows["round-trip time"] = f"{_ms(found['rtt_s'])} = {parts}"
         rows["age of the elements"] = f"{found['element_age_days']:.2f} days"
     _pairs(found["terminal"], rows)
-    table = _table("Satellites above the mask", "NORAD id", "elevation", "azimuth", "score", "")
+    columns = ("NORAD id", "elevation", "azimuth", "score", "refused")
+    table = _table("Satellites in view for the whole slot", *columns)
     for sat in found["candidates"]:
         score = "" if sat["score"] is None else f"{sat['score']:.5g}"
         angles = (f"{sat['elevation_deg']:.1f}", f"{sat['azimuth_deg']:.0f}")
@@ -115,4 +118,10 @@ def catalogue(found: dict[str, Any]) -> None:
 
 def doctor(found: dict[str, Any]) -> None:
     """Print the state of the installation."""
-    _pairs("Skyweave on this machine", found)
+    flat = {
+        name: ", ".join(f"{key} {item}" for key, item in value.items())
+        if isinstance(value, dict)
+        else value
+        for name, value in found.items()
+    }
+    _pairs("Skyweave on this machine", flat)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from skyweave.errors import InputError
+from skyweave.places import is_slug, make_slug
 from skyweave.time import parse_utc
 
 MAX_SCENARIO_BYTES = 4 * 2**20
@@ -165,6 +166,16 @@ class Terminal(Section):
     pop_id: str = ""
     track: str | None = None
     track_start: Literal["file", "scenario"] = "file"
+
+    @field_validator("id")
+    @classmethod
+    def _is_an_id(cls, value: str) -> str:
+        if not is_slug(value):
+            raise ValueError(
+                f"found {_short(value)}, expected letters a-z, digits and single hyphens, "
+                f'for example "{make_slug(value)}"'
+            )
+        return value
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> "Terminal":
