@@ -19,7 +19,8 @@ ONE_METRE = 1.0
 
 
 def walker(planes, slots, phasing=0):
-    return walker_delta(550e3, 53.0, planes, slots, phasing, NOON)
+    name = f"Walker {planes} x {slots} F={phasing}"
+    return walker_delta(550e3, 53.0, planes, slots, phasing, NOON, name)
 
 
 def on_circles(catalogue, turn_deg=0.0, altitude_m=550e3):
@@ -82,7 +83,9 @@ def test_plus_grid_gives_four_links_each_and_one_network(shell, record_figure):
     assert len(edges) == 2 * len(shell)
     assert (degrees(edges, len(shell)) == 4).all()
     assert components(edges, len(shell)) == 1
-    record_figure(f"+Grid, {shell.name[-1]}: links / satellites", len(edges) / len(shell), "", "2")
+    record_figure(
+        f"+Grid, {shell.name[0][:-4]}: links / satellites", len(edges) / len(shell), "", "2"
+    )
 
 
 @pytest.mark.parametrize("shell", [KUIPER_630, STARLINK_550, TELESAT_1015])
