@@ -118,7 +118,7 @@ def sites(run: Run) -> str:
         "Depends on",
     )
     place = _places(run.ground)
-    rows = [_site_row(run, site, place) for _, site in shown.iterrows()]
+    rows = [_site_row(run, site, place) for site in shown.to_dict("records")]
     listed = table("Sites, those most at risk first", heads, rows, is_wide=True)
     return f'<h2 id="sites">Site by site</h2>\n{note}\n{listed}'
 
