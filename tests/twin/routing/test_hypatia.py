@@ -130,7 +130,7 @@ def test_dalian_to_manila_is_the_same_way_back(computed):
 def test_saint_petersburg_to_dalian_takes_hypatias_paths_and_is_cut_off_when_hypatia_is(
     computed, samples, record_figure
 ):
-    """Petersburg sees only the rim of the shell: tens of metres of range decide when a path ends."""
+    """Petersburg sees only the rim of the shell: some 10 m of range decide when a path ends."""
     expected = golden("1229_to_1241")
     paths = computed(73, 85)
     ours, theirs = names(paths, 73, 85), [expected.nodes[k] for k in samples]
