@@ -86,6 +86,16 @@ def test_every_site_has_a_row_those_most_at_risk_first(tmp_path):
     assert f"{1e3 * worst['rtt_p50_s']:.0f} ms / {1e3 * worst['rtt_p95_s']:.0f} ms" in first
 
 
+def test_sites_are_counted_by_what_they_had(tmp_path):
+    run, _, page = page_of(tmp_path, lambda labels: chunk_of(labels, out_share=0.02))
+    whole = int((run.fleet["outages"] == 0).sum())
+    assert 0 < whole < 12
+    assert (
+        f"Of 12 sites, {whole} had service all the time and {12 - whole} lost it for part"
+        in page.text
+    )
+
+
 def test_risk_is_less_service_then_the_longer_outage_then_the_name(tmp_path):
     run, _, _ = page_of(tmp_path)
     fleet = run.fleet.head(4).copy()
@@ -205,7 +215,7 @@ def test_nobody_served_is_a_report_too(tmp_path):
     _, _, page = page_of(tmp_path, out_throughout)
     assert "0 %of the time there was service" in page.text
     assert "Nobody was served, so there is no delay to report." in page.text
-    assert "12 had none at all" in page.text
+    assert "Of 12 sites, 12 had none at all." in page.text
     assert "7 min 30 s from 12:00:12" in page.text
     assert "0 ms" not in page.text
 

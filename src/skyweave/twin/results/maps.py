@@ -28,9 +28,13 @@ from skyweave.twin.results.style import (
 FloatArray = NDArray[np.float64]
 
 SEA, LAND, COAST, GRID = "#eaf1f6", "#dcdfe4", "#9aa5b1", "#d3dde5"
+CREDITS = (
+    "Terminals at the centres of cells of about 250 km² (H3 resolution 5).  "
+    "Boundaries: Natural Earth, those in dispute dashed."
+)
 REGION_LON_DEG, REGION_LAT_DEG = 70.0, 45.0  # a fleet within these spans gets a map of its region
 REGION_MARGIN_DEG = 3.0
-HEAD_IN, FOOT_IN = 0.72, 0.8  # above the map for its heading, below for its legend
+HEAD_IN, FOOT_IN = 0.72, 0.85  # above the map for its heading, below for its legend
 WORLD_SIZE_IN, REGION_WIDTH_IN = (11.0, 6.8), 10.4
 
 
@@ -86,6 +90,7 @@ def draw_map(run: Run) -> Any:
     _draw_earth(axes, sheet)
     _draw_ground(axes, sheet, run.ground)
     dots = _draw_terminals(axes, sheet, fleet)
+    figure.text(0.015, 0.06 / height_in, CREDITS, size=7.5, color=GREY)
     axes.legend(
         loc="upper left",
         bbox_to_anchor=(0.0, -0.06 / height_in),
@@ -95,7 +100,7 @@ def draw_map(run: Run) -> Any:
     )
     if dots is not None:
         bar = figure.add_axes(
-            (1.0 - 3.0 / width_in, 0.5 / height_in, 2.7 / width_in, 0.14 / height_in)
+            (1.0 - 3.0 / width_in, 0.55 / height_in, 2.7 / width_in, 0.14 / height_in)
         )
         figure.colorbar(dots, cax=bar, orientation="horizontal", extend="both")
         bar.set_xlabel("median round-trip time of a terminal (ms)", size=9)

@@ -48,7 +48,7 @@ def _rtt(run: Run) -> Any:
     figure = Figure(figsize=(10, 5.6))
     titled(figure, "Round-trip time, from terminal to point of presence and back", subject(run))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    figure.subplots_adjust(left=0.075, right=0.965, top=0.86, bottom=0.085, hspace=0.12)
+    figure.subplots_adjust(left=0.085, right=0.965, top=0.86, bottom=0.085, hspace=0.12)
     slots = run.slots
     utc = slots["time_utc"].dt.tz_localize(None).to_numpy()
     low, mid, high = (1e3 * slots[f"rtt_{p}_s"] for p in ("p5", "p50", "p95"))

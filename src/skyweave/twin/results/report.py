@@ -124,10 +124,13 @@ def _service_words(run: Run) -> str:
         return "The scenario has no sites."
     whole, never = int((fleet["outages"] == 0).sum()), int((fleet["served_share"] == 0).sum())
     some = len(fleet) - whole - never
-    text = (
-        f"Of {count(len(fleet), 'site')}, {whole:,} had service all the time, {some:,} lost it for "
-        f"part of the time, and {never:,} had none at all."
+    groups = (
+        (whole, "had service all the time"),
+        (some, "lost it for part of the time"),
+        (never, "had none at all"),
     )
+    told = [f"{number:,} {what}" for number, what in groups if number]
+    text = f"Of {count(len(fleet), 'site')}, {' and '.join(', '.join(told).rsplit(', ', 1))}."
     reasons = run.manifest["outages"]
     if reasons:
         first = next(iter(reasons))

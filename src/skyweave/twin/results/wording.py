@@ -13,13 +13,13 @@ def percent(share: float | None) -> str:
     """A share of 0 to 1; only the whole reads 100 % and only nothing 0 %."""
     if share is None or share != share:
         return NOTHING
-    if 0.0 < share < 0.0005:
+    if share in (0.0, 1.0):
+        return f"{100.0 * share:.0f}{_SPACE}%"
+    if share < 0.0005:
         return f"under 0.1{_SPACE}%"
-    digits = 0 if share in (0.0, 1.0) else 1
-    figure = (
-        f"{int(share * 1e4) / 100:.2f}" if 0.9995 <= share < 1.0 else f"{1e2 * share:.{digits}f}"
-    )
-    return f"{figure}{_SPACE}%"
+    if share >= 0.9995:
+        return f"{100.0 * min(share, 0.9999):.2f}{_SPACE}%"
+    return f"{100.0 * share:.1f}{_SPACE}%"
 
 
 def milliseconds(time_s: float | None) -> str:
