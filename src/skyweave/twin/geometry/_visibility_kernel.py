@@ -40,7 +40,6 @@ LEVELS_PER_STEP = 2  # 16 children per tile tested a little faster than 4
 HALF_ULP = 2.0**-24  # largest relative error of rounding to float32
 SLOPE = np.float32(40.0 * HALF_ULP)  # doubt per squared range, see _look_from
 FARTHEST_M = 1e15  # whatever is farther from the Earth's centre has no position
-SLACK_RAD = 1e-7  # widens bounding skies beyond the rounding error of arcsin near 90 deg
 
 
 class Skies(NamedTuple):
@@ -336,7 +335,8 @@ def _bounding_cone(
     nearer than radius r; none admits anything lower than the elevation e above the plane normal to
     its own radius.  Each such cone turned about the centre by at most b stays inside the cone with
     its apex on c, elevation e - b and the same distance r cos(e) from its surface to the centre.
-    With e < b this holds for satellites beyond the apex only.
+    With e < b this holds for satellites beyond the apex only.  Rounding here is covered by the
+    doubt of the test in float32, which lets doubtful satellites through every tile.
     """
     x, y, z = _mean_place(child, first, stop)
     centre_m = math.sqrt(x * x + y * y + z * z)
@@ -354,7 +354,7 @@ def _bounding_cone(
     radius_m = math.sqrt(radius2)
     spread = math.sqrt(away2) / centre_m if centre_m > 0.0 else np.inf
     tilt = math.sqrt(tilt2) / radius_m if radius_m > 0.0 else np.inf
-    elevation = math.asin(sine) - math.asin(min(tilt, 1.0)) - SLACK_RAD
+    elevation = math.asin(sine) - math.asin(min(tilt, 1.0))
     widened = elevation - math.asin(min(spread, 1.0))
     apex_m = radius_m * math.cos(elevation) / math.cos(max(widened, -1.5))
     sound = spread < 1.0 and tilt < 1.0 and up_m > 0.0 and widened > -1.5

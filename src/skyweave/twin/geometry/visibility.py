@@ -104,8 +104,7 @@ def pairs_by_brute_force(
     site_itrf_m: FloatArray, up_itrf: FloatArray, sat_itrf_m: FloatArray, mask: Mask
 ) -> VisiblePairs:
     """Return what `visible_pairs` returns, by testing all pairs: its plain reference."""
-    usable: NDArray[np.bool_] = np.isfinite(site_itrf_m).all(axis=1)
-    usable &= np.isfinite(up_itrf).all(axis=1)
+    usable = np.isfinite(np.hstack([site_itrf_m, up_itrf]).sum(axis=1))
     finite = np.flatnonzero(np.isfinite(sat_itrf_m).all(axis=1)).astype(np.int32)
     sat_m = sat_itrf_m[finite]
     seen = [
