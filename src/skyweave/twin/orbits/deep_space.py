@@ -8,8 +8,9 @@ from skyweave.twin.orbits.records import Sgp4Records
 
 FloatArray = NDArray[np.float64]
 
-_SGP4_DAY_ZERO = np.datetime64("1949-12-31T00:00:00", "ns")
 _NS_PER_DAY = 86_400_000_000_000
+_JULIAN_DAY_OF_1970 = 2440587.5
+_JULIAN_DAY_OF_SGP4 = 2433281.5  # 1949-12-31
 
 
 def deep_space_teme(
@@ -37,12 +38,16 @@ def deep_space_teme(
 
 def _satellite(r: Sgp4Records, row: int) -> Satrec:
     """Return the library's satellite, its own epoch set to zero so that it is asked in days."""
+    day, rest_ns = divmod(int(r.epoch_utc[row].astype(np.int64)), _NS_PER_DAY)
+    # One float64 holds the epoch to 40 us only; the published code rounds it so for Sun and Moon,
+    # and at apogees of 5e5 km that moves satellites by millimetres.
+    julian_day = (_JULIAN_DAY_OF_1970 + day) + rest_ns / _NS_PER_DAY
     satellite = Satrec()
     satellite.sgp4init(
         WGS72,
         "i",
         0,  # catalogue number, unused
-        float((r.epoch_utc[row] - _SGP4_DAY_ZERO).astype(np.int64) / _NS_PER_DAY),
+        julian_day - _JULIAN_DAY_OF_SGP4,
         float(r.bstar[row]),
         0.0,  # first and second derivatives of the mean motion, unused
         0.0,

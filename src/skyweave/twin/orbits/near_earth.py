@@ -264,7 +264,7 @@ def _prefetch(typing_context: Any, out: Any, at: Any) -> Any:
 
 @kernel()
 def _sincos(turns: float) -> tuple[float, float]:
-    """Return sine and cosine of an angle in turns, within 1e-15."""
+    """Return sine and cosine of an angle in turns, within 3e-15."""
     half = turns - ((turns + _ROUNDER) - _ROUNDER)
     square = half * half
     sine = _fma(square, SIN_PI[7], SIN_PI[6])

@@ -303,7 +303,7 @@ def _drag_powers(
 
 
 def sin_cos_turns(turns: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return sine and cosine of angles given in turns (1.0 is 360 degrees), within 1e-15."""
+    """Return sine and cosine of angles given in turns (1.0 is 360 degrees), within 3e-15."""
     half = turns - np.rint(turns)  # exact; as an angle of pi * half, half of the one asked for
     square = half * half
     sine, cosine = np.full_like(square, SIN_PI[-1]), np.full_like(square, COS_PI[-1])
