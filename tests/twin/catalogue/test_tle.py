@@ -210,6 +210,31 @@ def test_drag_terms_have_an_implied_point_and_a_power_of_ten(texts, saved, print
     assert read_catalogue(saved(texts.tle(one, two))).bstar_per_radius.tolist() == [bstar]
 
 
+@pytest.mark.parametrize(
+    ("column", "printed", "field", "value"),
+    [
+        (9, "180.0000", "inclination_deg", 180.0),
+        (9, "000.0000", "inclination_deg", 0.0),
+        (18, "360.0000", "raan_deg", 360.0),
+        (27, "0000000", "eccentricity", 0.0),
+        (27, "9999999", "eccentricity", 0.9999999),
+        (53, "20.00000000", "mean_motion_rev_day", 20.0),
+    ],
+)
+def test_the_ends_of_each_range_are_accepted(texts, saved, column, printed, field, value):
+    one, two = texts.iss[0], texts.changed(texts.iss[1], column, printed)
+    assert getattr(read_catalogue(saved(texts.tle(one, two))), field).tolist() == [value]
+
+
+@pytest.mark.parametrize(
+    ("printed", "designator"),
+    [("57001A  ", "1957-001A"), ("56123ABC", "2056-123ABC"), ("98067   ", ""), ("9806ABC ", "")],
+)
+def test_designators_have_the_four_digit_year(texts, saved, printed, designator):
+    one, two = texts.changed(texts.iss[0], 10, printed), texts.iss[1]
+    assert read_catalogue(saved(texts.tle(one, two))).cospar_id.tolist() == [designator]
+
+
 def test_an_unknown_designator_is_empty(texts, saved):
     one, two = texts.changed(texts.iss[0], 10, "        "), texts.iss[1]
     assert read_catalogue(saved(texts.tle(one, two))).cospar_id.tolist() == [""]
