@@ -1,6 +1,10 @@
 """The stage's promises: frames, company, and what it refuses."""
 
+import os
 import pickle
+import platform
+import subprocess
+import sys
 from dataclasses import fields
 
 import numba
@@ -118,6 +122,34 @@ def test_one_thread_or_all_give_the_same_bits(catalogue, grid):
         numba.set_num_threads(most)
     np.testing.assert_array_equal(alone.sat_itrf_m, together.sat_itrf_m)
     np.testing.assert_array_equal(alone.sat_itrf_m_s, together.sat_itrf_m_s)
+
+
+DIGEST = """
+import hashlib, pickle, sys
+from skyweave.twin.orbits import propagate_teme
+position, speed, error = propagate_teme(*pickle.load(sys.stdin.buffer))
+print(hashlib.sha256(position.tobytes() + speed.tobytes() + error.tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("processor", ["haswell", "nehalem"])
+def test_older_processors_give_the_same_bits(catalogue, grid, processor, full_counts, tmp_path):
+    if not full_counts or platform.machine() != "x86_64":
+        pytest.skip("compiles for another x86 processor, half a minute: run by make prove")
+    # Neither AVX-512 nor, on the older one, AVX2 and fused multiply-add.
+    other = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": tmp_path}
+    near = catalogue.take(initialise(catalogue).method != DEEP_SPACE)
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            input=pickle.dumps((near, grid)),
+            env=os.environ | {name: str(value) for name, value in changed.items()},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for changed in ({}, other)
+    ]
+    assert digests[0] == digests[1]
 
 
 def test_records_survive_pickling_and_serve_many_grids(catalogue, grid):
