@@ -27,7 +27,7 @@ def explain_slot(
     records = initialise(world.fleet.catalogue)
     for network in networks(world, records, slot + 1, progress):
         last = network
-    ((_, service, _, _),) = services(world, records, [last])
+    ((_, service, _),) = services(world, records, [last])
     access = serve(world, records, [last])
     found = _path(world, last, service, access) if access.reason[0, 0] == SERVED else _nothing()
     reason = None if access.reason[0, 0] == SERVED else str(REASONS[access.reason[0, 0]])

@@ -66,19 +66,12 @@ class SlotService:
     """What one slot offered to the terminals, and what was chosen."""
 
     candidates: Candidates  # usable satellites above the mask at both ends of the slot
+    is_located: BoolArray  # (S,) the terminal's position is known at both ends
     is_clear: BoolArray  # (P,) far enough from the geostationary arc at both ends
     score: FloatArray  # (P,) -inf where the satellite cannot serve
     chosen: NDArray[np.int64]  # (S,) the pair that serves, -1 = none
     costs: tuple[SatelliteCosts, ...]  # of each satellite, one per entry of `Targets.pops`
-    seed_s: tuple[FloatArray, ...]  # (L,) feeder and fibre delay of each feeder link, likewise
-
-
-@dataclass(frozen=True)
-class Targets:
-    """The PoPs that paths end at: -1 stands for the gateway's own, others are fixed PoP rows."""
-
-    pops: tuple[int, ...]
-    of_terminal: NDArray[np.int64]  # (S,) which of them a terminal uses
+    feeder_s: FloatArray  # (L,) one-way delay of each feeder link
 
 
 def run_slots(
@@ -127,8 +120,8 @@ def networks(
 def serve(world: World, records: Sgp4Records, slots: Sequence[SlotNetwork]) -> AccessChunk:
     """Return what every terminal has in consecutive slots, from their networks alone."""
     parts = [
-        _access(world, network, service, places, sat_itrf_m)
-        for network, service, places, sat_itrf_m in services(world, records, slots)
+        _access(world, network, service, sat_itrf_m)
+        for network, service, sat_itrf_m in services(world, records, slots)
     ]
     arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     return AccessChunk(first_slot=slots[0].slot, **arrays)
@@ -136,14 +129,14 @@ def serve(world: World, records: Sgp4Records, slots: Sequence[SlotNetwork]) -> A
 
 def services(
     world: World, records: Sgp4Records, slots: Sequence[SlotNetwork]
-) -> Iterator[tuple[SlotNetwork, SlotService, Places, FloatArray]]:
-    """Yield the network, the service, the terminals' places and the satellites of each slot."""
+) -> Iterator[tuple[SlotNetwork, SlotService, FloatArray]]:
+    """Yield the network, the service and the satellites' positions (N, 3) of each slot."""
     first, count = slots[0].slot, len(slots)
     horizon = world.horizon if world.rule.looks_ahead else 1
     sat_itrf_m = _positions(world, records, first, first + count + horizon - 1)
     positions = terminal_itrf(world.terminals, world.boundaries(first, first + count + horizon).utc)
     places = [positions.at(k) for k in range(len(sat_itrf_m))]
-    mask, targets = site_mask(world, len(world.terminals)), find_targets(world)
+    mask = site_mask(world, len(world.terminals))
     usable_m = np.where(world.fleet.serves[None, :, None], sat_itrf_m, np.nan)
     views = [visible_pairs(*places[k], usable_m[k], mask) for k in range(len(places))]
     clear = [_clear_of_gso(world, views[k], places[k], sat_itrf_m[k]) for k in range(len(places))]
@@ -154,19 +147,9 @@ def services(
         clear_slots[clear[k]] = in_clear[k]
         both_ends = in_view[k] >= 1
         seen = keep(views[k], both_ends)
-        service = _choose(
-            world, network, seen, clear_slots[both_ends], places[k], sat_itrf_m[k], targets
-        )
-        yield network, service, places[k], sat_itrf_m[k]
-
-
-def find_targets(world: World) -> Targets:
-    """Return the PoPs that the terminals' paths end at."""
-    fixed = sorted({pop for pop in world.terminals.pop_id.tolist() if pop})
-    rows = {pop: world.pops.row(pop) for pop in fixed}
-    number = {"": 0} | {pop: k + 1 for k, pop in enumerate(fixed)}
-    of_terminal = np.array([number[p] for p in world.terminals.pop_id.tolist()], dtype=np.int64)
-    return Targets((-1, *rows.values()), of_terminal)
+        ends = places[k : k + 2]
+        service = _choose(world, network, seen, clear_slots[both_ends], ends, sat_itrf_m[k])
+        yield network, service, sat_itrf_m[k]
 
 
 def fibre_s(world: World, pop: int) -> FloatArray:
@@ -204,13 +187,16 @@ def _clear_of_gso(
 
 def _choose(
     world: World, network: SlotNetwork, seen: VisiblePairs, clear_slots: RowArray,
-    places: Places, sat_itrf_m: FloatArray, targets: Targets,
+    places: Sequence[Places], sat_itrf_m: FloatArray,
 ) -> SlotService:  # fmt: skip
-    seed_s = tuple(_seed_delays(world, network, sat_itrf_m, pop) for pop in targets.pops)
-    costs = _satellite_costs(network, sat_itrf_m, seed_s)
+    feeder_s = _feeder_delays_s(world, network, sat_itrf_m)
+    behind_s = [fibre_s(world, pop)[network.feeders.gateway] for pop in world.targets.pops]
+    costs = _satellite_costs(network, sat_itrf_m, [feeder_s + fibre for fibre in behind_s])
     rows, sats = seen.site_rows, seen.sat
-    cost_s = np.stack([c.cost_s for c in costs])[targets.of_terminal[rows], sats]
-    look = pair_angles(*places, sat_itrf_m, rows, sats)
+    cost_s = np.stack([c.cost_s for c in costs])[world.targets.of_terminal[rows], sats]
+    look = pair_angles(*places[0], sat_itrf_m, rows, sats)
+    site_itrf_m = np.stack([position_m for position_m, _ in places])  # (2, S, 3)
+    is_located = np.asarray(np.isfinite(site_itrf_m).all(axis=(0, 2)))
     is_clear = clear_slots >= 1
     candidates = Candidates(
         terminal_start=seen.site_start,
@@ -223,11 +209,12 @@ def _choose(
         remaining_slots=clear_slots,
     )
     score = np.where(is_clear, score_candidates(world.rule, candidates), -np.inf)
-    return SlotService(candidates, is_clear, score, choose(candidates, score), costs, seed_s)
+    chosen = choose(candidates, score)
+    return SlotService(candidates, is_located, is_clear, score, chosen, costs, feeder_s)
 
 
 def _satellite_costs(
-    network: SlotNetwork, sat_itrf_m: FloatArray, seed_s: tuple[FloatArray, ...]
+    network: SlotNetwork, sat_itrf_m: FloatArray, seed_s: list[FloatArray]
 ) -> tuple[SatelliteCosts, ...]:
     satellites = len(sat_itrf_m)
     degree = int(np.bincount(network.edges.ravel(), minlength=1).max(initial=1))
@@ -238,40 +225,31 @@ def _satellite_costs(
     )
 
 
-def feeder_range_m(world: World, network: SlotNetwork, sat_itrf_m: FloatArray) -> FloatArray:
-    """Return the length of each feeder link, (L,)."""
+def _feeder_delays_s(world: World, network: SlotNetwork, sat_itrf_m: FloatArray) -> FloatArray:
+    """Return the one-way delay of each feeder link, (L,)."""
     gateway_m, _ = gateway_itrf(world.gateways)
     line_m = sat_itrf_m[network.feeders.sat] - gateway_m[network.feeders.gateway]
-    range_m: FloatArray = np.linalg.norm(line_m, axis=1)
-    return range_m
-
-
-def _seed_delays(
-    world: World, network: SlotNetwork, sat_itrf_m: FloatArray, pop: int
-) -> FloatArray:
-    feeder_s = feeder_range_m(world, network, sat_itrf_m) / SPEED_OF_LIGHT_M_S
-    return feeder_s + fibre_s(world, pop)[network.feeders.gateway]
+    delay_s: FloatArray = np.linalg.norm(line_m, axis=1) / SPEED_OF_LIGHT_M_S
+    return delay_s
 
 
 def _access(
-    world: World, network: SlotNetwork, service: SlotService, places: Places,
-    sat_itrf_m: FloatArray,
-) -> dict[str, NDArray[Any]]:  # fmt: skip
+    world: World, network: SlotNetwork, service: SlotService, sat_itrf_m: FloatArray
+) -> dict[str, NDArray[Any]]:
     """Return the arrays of `AccessChunk` for one slot, shape (S,) each."""
     rows = np.flatnonzero(service.chosen >= 0)
     pair = service.chosen[rows]
-    found, targets = service.candidates, find_targets(world)
+    found, targets = service.candidates, world.targets
     sat, which = found.sat[pair], targets.of_terminal[rows]
     seed = np.stack([c.seed for c in service.costs])[which, sat]
-    seed_s = np.stack(service.seed_s)[which, seed] if rows.size else np.empty(0)
     gateway = network.feeders.gateway[seed]
-    feeder_m = feeder_range_m(world, network, sat_itrf_m)
-    own_pop, fixed = world.gateways.pop[gateway], np.array(targets.pops)[which]
+    own_pop, fixed = world.gateways.pop[gateway], targets.pops[which]
+    fibre = np.stack([fibre_s(world, pop) for pop in targets.pops])[which, gateway]
     parts = {
         "access_s": 2.0 * found.range_m[pair] / SPEED_OF_LIGHT_M_S,
-        "isl_s": 2.0 * (found.path_s[pair] - seed_s),
-        "feeder_s": 2.0 * feeder_m[seed] / SPEED_OF_LIGHT_M_S,
-        "fibre_s": 2.0 * (seed_s - feeder_m[seed] / SPEED_OF_LIGHT_M_S),
+        "isl_s": 2.0 * (found.path_s[pair] - (service.feeder_s[seed] + fibre)),
+        "feeder_s": 2.0 * service.feeder_s[seed],
+        "fibre_s": 2.0 * fibre,
     }
     values: dict[str, NDArray[Any]] = {
         "sat": sat,
@@ -287,7 +265,7 @@ def _access(
     count = len(world.terminals)
     access = {name: _scattered(name, value, rows, count) for name, value in values.items()}
     is_lost = bool(np.isnan(sat_itrf_m[world.fleet.serves]).any(axis=1).all())
-    access["reason"] = _reasons(network, service, places, is_lost)
+    access["reason"] = _reasons(network, service, is_lost)
     return access
 
 
@@ -300,9 +278,7 @@ def _scattered(name: str, value: NDArray[Any], rows: NDArray[np.int64], count: i
     return everyone
 
 
-def _reasons(
-    network: SlotNetwork, service: SlotService, places: Places, is_lost: bool
-) -> NDArray[np.int16]:
+def _reasons(network: SlotNetwork, service: SlotService, is_lost: bool) -> NDArray[np.int16]:
     """Return why each terminal is out, the first that applies of a fixed order, (S,).
 
     `is_lost`: no satellite that may serve has a valid position.
@@ -314,7 +290,7 @@ def _reasons(
     near_gateway = np.bincount(found.terminal[near], minlength=terminals)
     causes = [
         (service.chosen >= 0, SERVED),
-        (np.isnan(places[0]).any(axis=1), Reason.POSITION_UNKNOWN.number),
+        (~service.is_located, Reason.POSITION_UNKNOWN.number),
         (np.full(terminals, is_lost), Reason.NO_VALID_EPHEMERIS.number),
         (seen == 0, Reason.NO_SATELLITE_IN_VIEW.number),
         (clear == 0, Reason.GSO_ARC.number),

@@ -64,6 +64,14 @@ class Fleet:
 
 
 @dataclass(frozen=True)
+class Targets:
+    """The PoPs that paths end at: -1 stands for the gateway's own, others are fixed PoP rows."""
+
+    pops: NDArray[np.int64]
+    of_terminal: NDArray[np.int64]  # (S,) which of them a terminal uses
+
+
+@dataclass(frozen=True)
 class World:
     """What a run needs, fixed and picklable; slots are computed from it and from nothing else."""
 
@@ -74,6 +82,7 @@ class World:
     gateways: Gateways
     pops: Pops
     terminals: Terminals
+    targets: Targets
     rule: Rule
     warnings: tuple[str, ...]
 
@@ -103,7 +112,9 @@ class World:
 
     def only_terminal(self, row: int) -> "World":
         """Return the same world with one terminal."""
-        return replace(self, terminals=self.terminals.take(np.array([row])))
+        terminals = self.terminals.take(np.array([row]))
+        targets = find_targets(terminals, self.pops, self.scenario.source)
+        return replace(self, terminals=terminals, targets=targets)
 
 
 def build_world(scenario: Scenario) -> World:
@@ -114,8 +125,7 @@ def build_world(scenario: Scenario) -> World:
     rule = find_rule(scenario.assignment.rule, scenario.folder)
     terminals = scenario_terminals(scenario, grid.epoch_utc)
     pops = builtin_pops()
-    for pop_id in filter(None, sorted(set(terminals.pop_id.tolist()))):
-        pops.row(pop_id, f"{scenario.source}: terminals: ")
+    targets = find_targets(terminals, pops, scenario.source)
     gateways = load_gateways(
         _source(scenario, scenario.gateways.source),
         pops,
@@ -129,8 +139,26 @@ def build_world(scenario: Scenario) -> World:
     if scenario.earth.orientation == "iers" and not orientation.at(grid.utc[[0, -1]]).inside.all():
         warnings.append("outside the Earth-orientation table: UT1 = UTC and no polar motion")
     return World(
-        scenario, grid, orientation, fleet, gateways, pops, terminals, rule, tuple(warnings)
+        scenario,
+        grid,
+        orientation,
+        fleet,
+        gateways,
+        pops,
+        terminals,
+        targets,
+        rule,
+        tuple(warnings),
     )
+
+
+def find_targets(terminals: Terminals, pops: Pops, source: str) -> Targets:
+    """Return the PoPs that the terminals' paths end at; refuse one that is not known."""
+    fixed = sorted({pop for pop in terminals.pop_id.tolist() if pop})
+    rows = [pops.row(pop_id, f"{source}: terminals: ") for pop_id in fixed]
+    number = {"": 0} | {pop_id: k + 1 for k, pop_id in enumerate(fixed)}
+    of_terminal = [number[pop_id] for pop_id in terminals.pop_id.tolist()]
+    return Targets(np.array([-1, *rows]), np.array(of_terminal, dtype=np.int64))
 
 
 def build_fleet(scenario: Scenario, start_utc: np.datetime64) -> tuple[Fleet, list[str]]:
