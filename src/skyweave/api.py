@@ -32,6 +32,7 @@ from skyweave.twin.paths import (
 )
 from skyweave.twin.results.folder import Run, load_run
 from skyweave.twin.results.plots import plot_run
+from skyweave.twin.results.sky import plot_sky
 from skyweave.twin.run import run_world
 from skyweave.twin.scenario import Scenario, Site, build_scenario, read_scenario
 from skyweave.twin.world import World, build_world, terminal_row
@@ -132,9 +133,22 @@ def path(
     return {"from": near.name, "to": far.name, "samples": samples}
 
 
-def plot(run_folder: str | Path, what: str, out: str | Path) -> None:
-    """Draw a run folder into a PNG file."""
-    plot_run(load_run(run_folder), what, Path(out))
+def plot(
+    source: str | Path,
+    what: str,
+    out: str | Path,
+    *,
+    terminal: str | None = None,
+    at: str | None = None,
+    progress: Progress = _silent,
+) -> None:
+    """Draw a run folder, or with `what` = "sky" the sky above a terminal of a scenario at `at`."""
+    if what != "sky":
+        plot_run(load_run(source), what, Path(out))
+    elif terminal is None or at is None:
+        raise InputError("--what sky: draws one terminal in one slot; give --terminal and --at")
+    else:
+        plot_sky(explain(source, terminal=terminal, at=at, progress=progress), Path(out))
 
 
 def catalogue_check(source: str) -> dict[str, Any]:

@@ -95,6 +95,13 @@ def test_plot_draws_a_picture(shell_run, folder):
         assert (folder / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_plot_draws_the_sky_above_a_terminal(folder):
+    done = skyweave("plot", "shell.toml", "--what", "sky", "--terminal", "city-shanghai",
+                    "--at", AT, "--out", "sky.png", cwd=folder)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (folder / "sky.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_explain_agrees_with_the_run(shell_run, folder):
     import pandas as pd
 
@@ -277,6 +284,9 @@ REFUSALS = {
     "a plot of nothing": ({}, ("plot", "none", "--what", "rtt", "--out", "x.png"), "none"),
     "an unknown plot": (
         {}, ("plot", "run", "--what", "colour", "--out", "x.png"), "rtt",
+    ),
+    "a sky without a terminal": (
+        {"a.toml": SHELL}, ("plot", "a.toml", "--what", "sky", "--out", "x.png"), "--terminal",
     ),
     "an output that is a file": (
         {"a.toml": SHELL, "out": "x"}, ("run", "a.toml", "--out", "out"), "is a file",

@@ -158,14 +158,17 @@ def path(
 
 @app.command()
 def plot(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    what: Annotated[str, typer.Option(help="rtt, map, coverage or reasons.")],
+    source: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a scenario.")],
+    what: Annotated[str, typer.Option(help="rtt, map, coverage or reasons; sky for a scenario.")],
     out: Annotated[Path, typer.Option(help="The PNG file to write.")],
+    terminal: Annotated[str | None, typer.Option(help="Whose sky.")] = None,
+    at: At = None,
 ) -> None:
-    """Draw a run."""
+    """Draw a run, or the sky above a terminal of a scenario."""
     from skyweave import api
 
-    api.plot(run_folder, what, out)
+    with Progress() as progress:
+        api.plot(source, what, out, terminal=terminal, at=at, progress=progress)
     print(f"{out} is written")
 
 

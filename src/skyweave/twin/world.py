@@ -45,8 +45,8 @@ from skyweave.twin.topology import (
     Pops,
     builtin_pops,
     load_gateways,
+    make_plan,
 )
-from skyweave.twin.topology.plans import make_plan
 
 HORIZON_S = 900.0  # how far ahead "stays in view longest" looks; longer stays count as equal
 

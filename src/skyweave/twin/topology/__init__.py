@@ -19,8 +19,10 @@ from skyweave.twin.topology.isl import (
     padded_lengths_m,
     step,
 )
+from skyweave.twin.topology.plans import PLAN_NAMES, make_plan
 
 __all__ = [
+    "PLAN_NAMES",
     "FeederLinks",
     "FeederRule",
     "Gateways",
@@ -34,6 +36,7 @@ __all__ = [
     "edge_lengths_m",
     "fibre_delay_s",
     "load_gateways",
+    "make_plan",
     "nearest_pop",
     "padded_adjacency",
     "padded_lengths_m",
