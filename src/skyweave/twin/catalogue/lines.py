@@ -153,7 +153,7 @@ def _fault_at(lines: Lines, rest: list[int], at: int) -> tuple[int, Fault]:
 
 def _unpaired(lines: Lines, rest: list[int]) -> tuple[int, Fault]:
     kinds = [int(lines.kind[line]) for line in rest]
-    ids = [shown(lines.text(line)[2:7]) for line in rest]
+    ids = [shown(lines.text(line)[2:7]) or "?" for line in rest]
     if kinds[:2] == [TWO, ONE] and ids[0] == ids[1]:
         return 2, Fault(rest[0], f"line 2 of object {ids[0]} stands before its line 1; swap them")
     if kinds[:2] == [ONE, TWO] and not (kinds[2:] == [ONE] and ids[1] == ids[2]):
