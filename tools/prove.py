@@ -2,9 +2,10 @@
 
     python tools/prove.py
 
-Each test file is run by itself with SKYWEAVE_FULL=1.  A file that passed for this very source is
-not run again, so an interrupted proof goes on where it stopped.  A failure or a skip fails the
-proof: it needs the reference data.  The table goes to docs/evidence/first-light.md.
+Each test file is run by itself with SKYWEAVE_FULL=1, as many at a time as there are cores.  A file
+that passed for this very source is not run again, so an interrupted proof goes on where it stopped.
+A failure or a skip fails the proof: it needs the reference data.  The table goes to
+docs/evidence/first-light.md.
 """
 
 import hashlib
@@ -14,11 +15,13 @@ import platform
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 STATE = ROOT / ".prove"
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"), reverse=True)  # the long ones come first
 EVIDENCE = ROOT / "docs" / "evidence" / "first-light.md"
 
 
@@ -91,10 +94,10 @@ def main() -> int:
     STATE.mkdir(exist_ok=True)
     digest = source_digest()
     results = []
-    for test in sorted((ROOT / "tests").rglob("test_*.py")):
-        result = prove(test, digest)
-        print(f"{result['test']}: {result['outcome']}", flush=True)
-        results.append(result)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for result in pool.map(lambda test: prove(test, digest), TESTS):
+            print(f"{result['test']}: {result['outcome']}", flush=True)
+            results.append(result)
     if not all(result["passed"] for result in results):
         print("not proven: a test failed or was skipped; fix it, then run this again to go on")
         return 1

@@ -57,7 +57,10 @@ REFUSALS = {
         "(is it in metres? the key takes kilometres)",
     ),
     "half a shell": (TIME + "[[shells]]\nplanes = 4\n", "a walker-delta shell needs altitude_km"),
-    "an unknown pattern": (TIME + SHELL + 'pattern = "torus"\n', "'walker-delta' or 'hypatia'"),
+    "an unknown pattern": (
+        TIME + SHELL + 'pattern = "torus"\n',
+        "'walker-delta', 'walker-star' or 'hypatia'",
+    ),
     "range without a range": (MINIMAL + '[visibility]\nmode = "range"\n', "needs max_range_m"),
     "an id that is no slug": (
         MINIMAL + TERMINAL.replace('"a"', '"Kit 7"'),

@@ -65,7 +65,7 @@ class Shell(Section):
     """A synthetic shell: a filed preset, or a pattern with its numbers."""
 
     preset: str | None = None
-    pattern: Literal["walker-delta", "hypatia"] = "walker-delta"
+    pattern: Literal["walker-delta", "walker-star", "hypatia"] = "walker-delta"
     altitude_km: Annotated[float, Field(ge=160, le=36_000)] | None = None
     mean_motion_rev_day: Annotated[float, Field(gt=0.5, lt=17)] | None = None
     inclination_deg: Annotated[float, Field(ge=0, le=180)] | None = None

@@ -26,6 +26,7 @@ from skyweave.twin.catalogue import (
     read_catalogue,
     select_names,
     walker_delta,
+    walker_star,
 )
 from skyweave.twin.geometry import Mask
 from skyweave.twin.scenario import Scenario, Shell, Terminal
@@ -233,7 +234,8 @@ def _shell(shell: Shell, epoch_utc: np.datetime64) -> Catalogue:
         assert shell.mean_motion_rev_day is not None
         return hypatia_shell(shell.mean_motion_rev_day, *size)
     assert shell.altitude_km is not None
-    return walker_delta(shell.altitude_km * 1000.0, *size, shell.phasing, epoch_utc)
+    walker = walker_star if shell.pattern == "walker-star" else walker_delta
+    return walker(shell.altitude_km * 1000.0, *size, shell.phasing, epoch_utc)
 
 
 def _real_fleet(scenario: Scenario, start_utc: np.datetime64) -> tuple[Fleet, list[str]]:
