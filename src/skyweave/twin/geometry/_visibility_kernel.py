@@ -35,10 +35,12 @@ RowArray = NDArray[np.int32]
 LANES = 16  # satellites tested by one instruction, where the machine has AVX-512
 SITES_PER_TILE = 20  # measured: flat between 10 and 70
 FINEST_LEVEL = 8  # tiles of about 0.35 deg
+PARTS = 64  # of a parallel loop, each with its own scratch arrays
 PARALLEL_FROM_PAIRS = 2e8  # sites times satellites
 LEVELS_PER_STEP = 2  # 16 children per tile tested a little faster than 4
 HALF_ULP = 2.0**-24  # largest relative error of rounding to float32
-SLOPE = np.float32(40.0 * HALF_ULP)  # doubt per squared range, see _look_from
+SLOPE = np.float32(40.0 * HALF_ULP)  # doubt per squared range, see _rounded
+OFFSET = np.float32(10.0 * HALF_ULP)  # doubt per squared distance of the sky's place, and reach
 FARTHEST_M = 1e15  # whatever is farther from the Earth's centre has no position
 
 
@@ -191,43 +193,42 @@ count_ones: Any = intrinsic(_count_ones)
 
 @kernel(parallel=True)
 def _tile_sites(
-    site_m: FloatArray, up: FloatArray, limit: FloatArray, level: int, nowhere: int, tile: RowArray
+    place_m: FloatArray, axis: FloatArray, limit: FloatArray, level: int, tile: RowArray
 ) -> None:
-    parts = (tile.size + 4095) // 4096
-    for part in numba.prange(parts):
-        _tile_some(site_m, up, limit, level, nowhere, tile, 4096 * part)
+    for part in numba.prange((tile.size + 4095) // 4096):
+        _tile_some(place_m, axis, limit, level, tile, 4096 * part)
 
 
 @kernel()
 def _tile_some(
-    site_m: FloatArray,
-    up: FloatArray,
-    limit: FloatArray,
-    level: int,
-    nowhere: int,
-    tile: RowArray,
-    first: int,
+    place_m: FloatArray, axis: FloatArray, limit: FloatArray, level: int, tile: RowArray, first: int
 ) -> None:
-    """Number the tile of each site face by face, in Morton order; unusable sites go `nowhere`."""
+    """Number the tile of each site face by face, in Morton order; unusable sites come last.
+
+    Places and axes are flat, (3 S,), for only then does LLVM see that it may use vectors.
+    """
     one, zero = np.float32(1.0), np.float32(0.0)
     half, top = np.float32(0.5 * (1 << level)), np.float32((1 << level) - 1)
-    face_shift = np.int32(2 * level)
-    for i in range(first, min(first + 4096, tile.size)):
-        x, y, z = np.float32(site_m[i, 0]), np.float32(site_m[i, 1]), np.float32(site_m[i, 2])
+    face_shift, nowhere = np.uint32(2 * level), np.int32(6 << (2 * level))
+    for i in range(np.uint64(first), np.uint64(min(first + 4096, tile.size))):
+        at = np.uint64(3) * i
+        x, y = np.float32(place_m[at]), np.float32(place_m[at + np.uint64(1)])
+        z = np.float32(place_m[at + np.uint64(2)])
         along_y = abs(y) > abs(x)
         along_z = abs(z) > max(abs(x), abs(y))
         depth = z if along_z else (y if along_y else x)
-        u = x if along_z or along_y else y
+        u = x if along_z | along_y else y
         v = y if along_z else z
-        face = np.int32(2 if along_z else (1 if along_y else 0))
-        face += np.int32(3 if depth < zero else 0)
+        face = np.uint32(2 if along_z else (1 if along_y else 0))
+        face += np.uint32(3 if depth < zero else 0)
         scale = one / max(abs(depth), one)
-        column = np.int32(min(max(half + half * _even(u * scale), zero), top))
-        row = np.int32(min(max(half + half * _even(v * scale), zero), top))
-        morton = (_every_second_bit(column) << np.int32(1)) | _every_second_bit(row)
-        sums = site_m[i, 0] + site_m[i, 1] + site_m[i, 2] + up[i, 0] + up[i, 1] + up[i, 2]
-        usable = (sums - sums == 0.0) and limit[i] == limit[i]
-        tile[i] = (face << face_shift) | morton if usable else np.int32(nowhere)
+        column = _every_second_bit(np.int32(min(half + half * _even(u * scale), top)))
+        row = _every_second_bit(np.int32(min(half + half * _even(v * scale), top)))
+        number = (face << face_shift) | (column << np.uint32(1)) | row
+        sums = x + y + z + np.float32(axis[at]) + np.float32(axis[at + np.uint64(1)])
+        sums += np.float32(axis[at + np.uint64(2)])
+        usable = (sums - sums == zero) & (limit[i] == limit[i])
+        tile[i] = np.int32(number) if usable else nowhere
 
 
 @kernel(inline=True)
@@ -237,11 +238,12 @@ def _even(u: np.float32) -> np.float32:
 
 
 @kernel(inline=True)
-def _every_second_bit(b: np.int32) -> np.int32:
-    b = (b | (b << 8)) & 0x00FF00FF
-    b = (b | (b << 4)) & 0x0F0F0F0F
-    b = (b | (b << 2)) & 0x33333333
-    return (b | (b << 1)) & 0x55555555
+def _every_second_bit(number: np.int32) -> np.uint32:
+    b = np.uint32(number)
+    b = (b | (b << np.uint32(8))) & np.uint32(0x00FF00FF)
+    b = (b | (b << np.uint32(4))) & np.uint32(0x0F0F0F0F)
+    b = (b | (b << np.uint32(2))) & np.uint32(0x33333333)
+    return (b | (b << np.uint32(1))) & np.uint32(0x55555555)
 
 
 @kernel()
@@ -308,26 +310,26 @@ def _tile_skies(
 ) -> None:
     for p in numba.prange(start.size - 1):
         if by_range:
-            _bounding_ball(child, start[p], start[p + 1], row[p])
+            _bounding_ball(child, start[p], start[p + 1], row, p)
         else:
-            _bounding_cone(child, start[p], start[p + 1], lowest_sat_m, row[p])
+            _bounding_cone(child, start[p], start[p + 1], lowest_sat_m, row, p)
 
 
 @kernel()
-def _bounding_ball(child: FloatArray, first: int, stop: int, row: FloatArray) -> None:
+def _bounding_ball(child: FloatArray, first: int, stop: int, row: FloatArray, p: int) -> None:
     x, y, z = _mean_place(child, first, stop)
     reach_m = 0.0
     for c in range(first, stop):
         away2 = (child[c, 0] - x) ** 2 + (child[c, 1] - y) ** 2 + (child[c, 2] - z) ** 2
         reach_m = max(reach_m, math.sqrt(away2) + child[c, 7])
-    row[0], row[1], row[2] = x, y, z
-    row[3] = row[4] = row[5] = 0.0
-    row[6], row[7] = 1.0, reach_m * (1.0 + 1e-9) + 1e-3
+    row[p, 0], row[p, 1], row[p, 2] = x, y, z
+    row[p, 3] = row[p, 4] = row[p, 5] = 0.0
+    row[p, 6], row[p, 7] = 1.0, reach_m * (1.0 + 1e-9) + 1e-3
 
 
 @kernel()
 def _bounding_cone(
-    child: FloatArray, first: int, stop: int, lowest_sat_m: float, row: FloatArray
+    child: FloatArray, first: int, stop: int, lowest_sat_m: float, row: FloatArray, p: int
 ) -> None:
     """Bound cones whose axes are nearly radial by one whose axis is radial.
 
@@ -346,10 +348,9 @@ def _bounding_cone(
         px, py, pz = child[c, 0], child[c, 1], child[c, 2]
         ux, uy, uz = child[c, 3], child[c, 4], child[c, 5]
         away2 = max(away2, (px - x) ** 2 + (py - y) ** 2 + (pz - z) ** 2)
-        across2 = (py * uz - pz * uy) ** 2 + (pz * ux - px * uz) ** 2 + (px * uy - py * ux) ** 2
-        tilt2 = max(tilt2, across2)
-        radius2 = min(radius2, px * px + py * py + pz * pz)
-        up_m = min(up_m, px * ux + py * uy + pz * uz)
+        own_radius2, own_up_m = px * px + py * py + pz * pz, px * ux + py * uy + pz * uz
+        radius2, up_m = min(radius2, own_radius2), min(up_m, own_up_m)
+        tilt2 = max(tilt2, own_radius2 - own_up_m * own_up_m)
         sine, reach_m = min(sine, child[c, 6]), max(reach_m, child[c, 7])
     radius_m = math.sqrt(radius2)
     spread = math.sqrt(away2) / centre_m if centre_m > 0.0 else np.inf
@@ -361,9 +362,9 @@ def _bounding_cone(
     if not sound or (widened < 0.0 and apex_m > lowest_sat_m):
         reach_m = np.inf  # such a tile lets every satellite through
     inverse = 1.0 / max(centre_m, 1.0)
-    row[3], row[4], row[5] = x * inverse, y * inverse, z * inverse
-    row[0], row[1], row[2] = apex_m * row[3], apex_m * row[4], apex_m * row[5]
-    row[6], row[7] = math.sin(max(widened, -1.5)), reach_m
+    row[p, 3], row[p, 4], row[p, 5] = x * inverse, y * inverse, z * inverse
+    row[p, 0], row[p, 1], row[p, 2] = apex_m * row[p, 3], apex_m * row[p, 4], apex_m * row[p, 5]
+    row[p, 6], row[p, 7] = math.sin(max(widened, -1.5)), reach_m
 
 
 @kernel()
@@ -392,89 +393,107 @@ def _look(
     place: RowArray,
     found: IntArray,
 ) -> None:
-    for p in numba.prange(child_start.size - 1):
-        if start[p + 1] > start[p]:
-            _look_from(
-                row, child_start[p], child_start[p + 1], sat_m, sat, start[p], start[p + 1],
-                exactly, word_start[p], word, place, found,
-            )  # fmt: skip
+    parents = child_start.size - 1
+    parts = min(parents, PARTS)
+    for part in numba.prange(parts):
+        _look_some(
+            row, child_start, sat_m, start, sat, exactly, word_start, word, place, found,
+            parents * part // parts, parents * (part + 1) // parts,
+        )  # fmt: skip
 
 
 @kernel()
-def _look_from(
+def _look_some(
     row: FloatArray,
-    first_child: int,
-    stop_child: int,
+    child_start: IntArray,
     sat_m: FloatArray,
+    start: IntArray,
     sat: RowArray,
-    first: int,
-    stop: int,
     exactly: bool,
-    at: int,
+    word_start: IntArray,
     word: NDArray[np.uint16],
     place: RowArray,
     found: IntArray,
+    first_parent: int,
+    stop_parent: int,
 ) -> None:
-    """Test the candidates `sat[first:stop]` from each child of one tile.
+    """Test the candidates of some tiles from each child of theirs.
 
     Child c leaves `found[place[c]]`: how many satellites it sees, the first candidate, and the
-    first word of 16 bits that tell which of them they are.
+    first word of 16 bits that tell which of them they are.  `row` and `sat_m` are flat.
     """
-    count = stop - first
-    stride = (count + LANES - 1) // LANES * LANES
-    here_x, here_y, here_z = row[first_child, 0], row[first_child, 1], row[first_child, 2]
-    xyz = np.empty(3 * stride, np.float32)
-    xyz[count:stride] = np.nan  # is in no sky
-    for j in range(count):
-        s = np.uint32(sat[first + j])
-        xyz[j] = sat_m[s, 0] - here_x
-        xyz[stride + j] = sat_m[s, 1] - here_y
-        xyz[2 * stride + j] = sat_m[s, 2] - here_z
-    for c in range(first_child, stop_child):
-        x, y, z = row[c, 0] - here_x, row[c, 1] - here_y, row[c, 2] - here_z
-        ux, uy, uz = np.float32(row[c, 3]), np.float32(row[c, 4]), np.float32(row[c, 5])
-        reach2 = row[c, 7] * row[c, 7]
-        px, py, pz = np.float32(x), np.float32(y), np.float32(z)
-        sine2 = np.float32(row[c, 6] * abs(row[c, 6]))
-        # In units of HALF_ULP, with b = |(x, y, z)|: the line is off by 2 r + 2 b, `up` by
-        # 6 r + 2 b, the squared range by 7 r^2 + 4 r b, and the margin by 24 r^2 + 8 r b or less.
-        offset = np.float32(HALF_ULP * (8.0 * (x * x + y * y + z * z) + 2.0 * reach2))
-        sky = (px, py, pz, ux, uy, uz, sine2, np.float32(reach2), SLOPE, offset)
-        seen, doubt, words = 0, np.uint32(0), at
-        for j in range(0, stride, LANES):
-            answer = look_16(xyz, j, stride, *sky)
-            maybe = np.uint16(answer)
-            word[np.uint64(at)] = maybe
-            seen += count_ones(maybe)
-            doubt |= answer ^ (answer >> np.uint32(LANES))
-            at += 1
-        if exactly and np.uint16(doubt) != 0:
-            seen = _look_exactly(row[c], sat_m, sat, first, xyz, sky, word[words:at])
-        i = np.uint32(place[c])
-        found[i, 0], found[i, 1], found[i, 2] = seen, first, words
+    most = 0
+    for p in range(first_parent, stop_parent):
+        most = max(most, start[p + 1] - start[p])
+    xyz = np.empty(3 * (most + LANES), np.float32)
+    for p in range(first_parent, stop_parent):
+        first, count, at = start[p], start[p + 1] - start[p], word_start[p]
+        stride = (count + LANES - 1) // LANES * LANES
+        here = 8 * child_start[p]
+        here_x, here_y, here_z = row[here], row[here + 1], row[here + 2]
+        for j in range(count):
+            s = np.uint64(3) * np.uint64(sat[first + j])
+            xyz[j] = sat_m[s] - here_x
+            xyz[stride + j] = sat_m[s + np.uint64(1)] - here_y
+            xyz[2 * stride + j] = sat_m[s + np.uint64(2)] - here_z
+        for j in range(count, stride):
+            xyz[j] = np.nan  # is in no sky
+        for c in range(child_start[p], child_start[p + 1]):
+            own = np.uint64(8 * c)
+            view = _rounded(row, own, here_x, here_y, here_z)
+            seen, doubt, words = 0, np.uint32(0), at
+            for j in range(0, stride, LANES):
+                answer = look_16(xyz, j, stride, *view)
+                maybe = np.uint16(answer)
+                word[np.uint64(at)] = maybe
+                seen += count_ones(maybe)
+                doubt |= answer ^ (answer >> np.uint32(LANES))
+                at += 1
+            if exactly and np.uint16(doubt) != 0:
+                seen = _look_exactly(row, own, sat_m, sat, first, xyz, view, word[words:at])
+            i = np.uint64(place[c])
+            found[i, 0], found[i, 1], found[i, 2] = seen, first, words
+
+
+@kernel(inline=True)
+def _rounded(row: FloatArray, own: Any, here_x: float, here_y: float, here_z: float) -> Any:
+    """Return the sky at `row[own]` in float32 as `look_16` takes it, its place relative to here.
+
+    In units of HALF_ULP, for a range r and a place b away: the line is off by 2 r + 2 b, `up` by
+    6 r + 2 b, the squared range by 7 r^2 + 4 r b, the margin by 26 r^2 + 8 r b + 3 reach^2 or less.
+    """
+    x, y = np.float32(row[own] - here_x), np.float32(row[own + np.uint64(1)] - here_y)
+    z, ux = np.float32(row[own + np.uint64(2)] - here_z), np.float32(row[own + np.uint64(3)])
+    uy, uz = np.float32(row[own + np.uint64(4)]), np.float32(row[own + np.uint64(5)])
+    sine, reach = np.float32(row[own + np.uint64(6)]), np.float32(row[own + np.uint64(7)])
+    reach2 = reach * reach
+    offset = OFFSET * (x * x + y * y + z * z + reach2)
+    return x, y, z, ux, uy, uz, sine * abs(sine), reach2, SLOPE, offset
 
 
 @kernel()
 def _look_exactly(
     row: FloatArray,
+    own: Any,
     sat_m: FloatArray,
     sat: RowArray,
     first: int,
     xyz: NDArray[np.float32],
-    sky: Any,
+    view: Any,
     word: NDArray[np.uint16],
 ) -> int:
     """Test in float64 whatever float32 left open, correct the words and return their ones."""
+    x, y, z, ux, uy, uz, sine, reach_m = row[own : own + np.uint64(8)]
     seen = 0
     for w in range(word.size):
-        answer = look_16(xyz, LANES * w, LANES * word.size, *sky)
+        answer = look_16(xyz, LANES * w, LANES * word.size, *view)
         doubt = (answer ^ (answer >> np.uint32(LANES))) & np.uint32(0xFFFF)
         for lane in range(LANES):
             if (doubt >> np.uint32(lane)) & np.uint32(1):
-                s = sat[first + LANES * w + lane]
-                x, y, z = sat_m[s, 0] - row[0], sat_m[s, 1] - row[1], sat_m[s, 2] - row[2]
-                up_m = x * row[3] + y * row[4] + z * row[5]
-                if not up_m + row[7] >= row[6] * math.sqrt(x * x + y * y + z * z):
+                s = 3 * sat[first + LANES * w + lane]
+                dx, dy, dz = sat_m[s] - x, sat_m[s + 1] - y, sat_m[s + 2] - z
+                up_m = dx * ux + dy * uy + dz * uz
+                if not up_m + reach_m >= sine * math.sqrt(dx * dx + dy * dy + dz * dz):
                     word[w] ^= np.uint16(1 << lane)
         seen += count_ones(word[w])
     return seen
@@ -569,7 +588,7 @@ def _index(
     level = round(math.log(max(sites / (6 * SITES_PER_TILE), 4.0), 4))
     level = min(level, FINEST_LEVEL)
     tile = np.empty(sites, np.int32)
-    _tile_sites(site_m, up, limit, level, 6 << (2 * level), tile)
+    _tile_sites(site_m.ravel(), up.ravel(), limit, level, tile)
     rank, site, tile, start = _sort_by_tile(tile, 6 << (2 * level))
     axis, sine, reach_m = up, limit, np.zeros(sites)
     if by_range:
@@ -605,8 +624,8 @@ def _descend(
     word = np.empty(int(words.sum()), np.uint16)
     found = np.zeros((place.size, 3), np.int64)
     _look(
-        skies.row, skies.child_start, sat_m, held.start, held.sat, exactly, word_start, word,
-        place, found,
+        skies.row.ravel(), skies.child_start, sat_m.ravel(), held.start, held.sat, exactly,
+        word_start, word, place, found,
     )  # fmt: skip
     start = _start_of(found)
     sat = np.empty(int(start[-1]) + spare, np.int32)
