@@ -71,7 +71,6 @@ _MAX_ECCENTRICITY = 0.025
 _MAX_SHIFT_RAD = 0.1
 _MAX_LONG_RAD = 1e-3
 _MIN_AXIS_RATIO = 0.5  # root of the axis over that at epoch
-_MAX_DRAG_TURNS = 1e4
 
 # Adding and subtracting it rounds to the nearest integer.
 _ROUNDER = 1.5 * 2.0**52
@@ -321,7 +320,6 @@ def _secular(q: FloatArray, minute: float, fraction: float) -> None:
         q[SIN_AP + i], q[COS_AP + i] = _sincos(argp)
         q[SIN_U + i], q[COS_U + i] = _sincos((anomaly + argp) + drag)
         q[SIN_RA + i], q[COS_RA + i] = _sincos(node)
-        q[BAD + i] = 0.0 if abs(drag) < _MAX_DRAG_TURNS else float(HAND_OVER)
 
 
 @kernel()
@@ -348,7 +346,7 @@ def _mean_elements(q: FloatArray) -> None:
         drawn = _fma(q[E2 + i], sin_ma, _fma(q[E1 + i], t, q[E0 + i]))
         ecc = max(drawn, 1.0e-6)
         square = ecc * ecc
-        inverse_p = inverse_a * _fma(square, 1.0 + square, 1.0)  # 1 / (a (1 - e^2))
+        inverse_p = inverse_a * _fma(square, _fma(square, 1.0 + square, 1.0), 1.0)
         axn = ecc * cos_ap
         ayn = _fma(ecc, sin_ap, inverse_p * q[AYCOF + i])
         long = inverse_p * q[XLCOF + i] * axn
@@ -365,12 +363,11 @@ def _mean_elements(q: FloatArray) -> None:
         good = (
             (drawn >= -0.001)
             & (drawn < q[MAX_ECC + i])
-            & (elsq < _MAX_ECCENTRICITY * _MAX_ECCENTRICITY)
             & (abs(shift) < _MAX_SHIFT_RAD)
             & (abs(long) < _MAX_LONG_RAD)
             & (ratio > _MIN_AXIS_RATIO)
         )
-        q[BAD + i] = q[BAD + i] if good else float(HAND_OVER)
+        q[BAD + i] = 0.0 if good else float(HAND_OVER)
 
 
 @kernel()
@@ -421,7 +418,7 @@ def _short_period(q: FloatArray) -> None:
         a_over_r = _fma(a_over_r, square, a_over_r)
         a_over_r = _fma(a_over_r, square * square, a_over_r)
         # 1 / (1 + sqrt(1 - x)), and with it the root, by their series in x.
-        half = _fma(elsq, _fma(elsq, _fma(elsq, 5.0 / 128.0, 1.0 / 16.0), 1.0 / 8.0), 0.5)
+        half = _fma(elsq, _fma(elsq, 1.0 / 16.0, 1.0 / 8.0), 0.5)
         beta = _fma(-elsq, half, 1.0)
         lean = esin * half
         sin_u = a_over_r * (q[SIN_U + i] - _fma(axn, lean, ayn))
