@@ -30,8 +30,6 @@ def built_files(source: Path) -> Iterator[tuple[str, bytes]]:
     catalogue = read(source / "tle/2026-06-14/active.tle.xz").replace(b"\r\n", b"\n")
     yield "active_2026-06-14.tle.xz", catalogue
     yield "filed_shells.csv", read(source / "constellations/fcc_filing_shells.csv")
-    cities_of_hypatia = "oracles/hypatia_kuiper_630/ground_stations_top_100.basic.txt"
-    yield "hypatia_cities.csv", read(source / cities_of_hypatia)
     yield "gateways_2026-03-20.csv", gateways(source)
     yield "pops_2026-04-16.csv", pops(source)
     for layer in ("ne_50m_admin_0_countries", "ne_50m_admin_0_boundary_lines_disputed_areas"):

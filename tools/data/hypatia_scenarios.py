@@ -23,7 +23,8 @@ TEXT = """\
 # no Walker pattern, and its {mean_motion} revolutions a day put the satellites near {flown} km.
 title = "Hypatia {name}"
 
-# The 100 most populous cities, at the exact coordinates of the paper's site file.
+# The 100 most populous cities, at the exact coordinates of the paper's site file (MIT licence,
+# copyright (c) 2020 ETH Zurich; the notice is in tests/golden/hypatia).
 sites = [
 {sites}
 ]
