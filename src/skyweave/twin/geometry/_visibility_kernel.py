@@ -12,8 +12,9 @@ only the satellites that its parent's sky holds, and the last step tests the sit
 Rows stay in ascending order all the way.
 
 The test runs in float32 on positions relative to a site nearby, sixteen satellites at a time, with
-a bound on its rounding error.  Where that bound leaves a site's answer open (about one test in a
-hundred thousand), it is found again in float64, so the pairs are those of float64 throughout.
+a bound on its rounding error.  Where that bound leaves a site's answer open (2 tests in 100,000 at
+25 deg, 1 in 100 at the horizon), it is found again in float64, and so the pairs are those of
+float64 throughout, whatever the machine.
 """
 
 import math
@@ -59,14 +60,13 @@ class Candidates(NamedTuple):
 
 
 # --- sixteen lanes: what Numba has no words for, in LLVM's portable vector types ----------------
+# (llvm.experimental.vector.compress came with LLVM 19, so Numba 0.62 is the oldest that will do)
 
 _INT16, _INT32, _INT64 = (ir.IntType(bits) for bits in (16, 32, 64))
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(_INT32, LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
-
-
-FUSED = ("contract",)  # multiply-add in one rounding where the machine can
+_FUSED = ("contract",)  # multiply and add with one rounding, where the machine can
 
 
 class _Lanes:
@@ -76,13 +76,13 @@ class _Lanes:
         self.builder, self.value = builder, value
 
     def __add__(self, other: "_Lanes") -> "_Lanes":
-        return _Lanes(self.builder, self.builder.fadd(self.value, other.value, flags=FUSED))
+        return _Lanes(self.builder, self.builder.fadd(self.value, other.value, flags=_FUSED))
 
     def __sub__(self, other: "_Lanes") -> "_Lanes":
-        return _Lanes(self.builder, self.builder.fsub(self.value, other.value, flags=FUSED))
+        return _Lanes(self.builder, self.builder.fsub(self.value, other.value, flags=_FUSED))
 
     def __mul__(self, other: "_Lanes") -> "_Lanes":
-        return _Lanes(self.builder, self.builder.fmul(self.value, other.value, flags=FUSED))
+        return _Lanes(self.builder, self.builder.fmul(self.value, other.value, flags=_FUSED))
 
     def __neg__(self) -> "_Lanes":
         return _Lanes(self.builder, self.builder.fneg(self.value))
@@ -191,17 +191,9 @@ count_ones: Any = intrinsic(_count_ones)
 # --- tiles: a site's place on a cube around the Earth, 4 tiles in each tile of the level above ---
 
 
-@kernel(parallel=True)
+@kernel()
 def _tile_sites(
     place_m: FloatArray, axis: FloatArray, limit: FloatArray, level: int, tile: RowArray
-) -> None:
-    for part in numba.prange((tile.size + 4095) // 4096):
-        _tile_some(place_m, axis, limit, level, tile, 4096 * part)
-
-
-@kernel()
-def _tile_some(
-    place_m: FloatArray, axis: FloatArray, limit: FloatArray, level: int, tile: RowArray, first: int
 ) -> None:
     """Number the tile of each site face by face, in Morton order; unusable sites come last.
 
@@ -210,7 +202,7 @@ def _tile_some(
     one, zero = np.float32(1.0), np.float32(0.0)
     half, top = np.float32(0.5 * (1 << level)), np.float32((1 << level) - 1)
     face_shift, nowhere = np.uint32(2 * level), np.int32(6 << (2 * level))
-    for i in range(np.uint64(first), np.uint64(min(first + 4096, tile.size))):
+    for i in range(np.uint64(tile.size)):
         at = np.uint64(3) * i
         x, y = np.float32(place_m[at]), np.float32(place_m[at + np.uint64(1)])
         z = np.float32(place_m[at + np.uint64(2)])
@@ -287,7 +279,7 @@ def _tiles_of_tiles(tile: RowArray, shift: int) -> tuple[RowArray, IntArray]:
 # --- skies: one row per site, and one per tile that holds all skies of its children -------------
 
 
-@kernel(parallel=True)
+@kernel()
 def _site_skies(
     site_m: FloatArray,
     axis: FloatArray,
@@ -296,7 +288,7 @@ def _site_skies(
     rank: RowArray,
     row: FloatArray,
 ) -> None:
-    for i in numba.prange(rank.size):
+    for i in range(rank.size):
         r = np.uint32(rank[i])
         if r < np.uint32(row.shape[0]):
             row[r, 0], row[r, 1], row[r, 2] = site_m[i, 0], site_m[i, 1], site_m[i, 2]
@@ -304,11 +296,11 @@ def _site_skies(
             row[r, 6], row[r, 7] = sine[i], reach_m[i]
 
 
-@kernel(parallel=True)
+@kernel()
 def _tile_skies(
     child: FloatArray, start: IntArray, by_range: bool, lowest_sat_m: float, row: FloatArray
 ) -> None:
-    for p in numba.prange(start.size - 1):
+    for p in range(start.size - 1):
         if by_range:
             _bounding_ball(child, start[p], start[p + 1], row, p)
         else:
