@@ -130,8 +130,10 @@ def test_elements_outside_the_domain_get_the_librarys_code(changed):
 
 
 @pytest.mark.parametrize("name", ["ecc", "rev_day", "inc_deg", "bstar"])
-def test_elements_that_are_not_numbers_get_code_1_where_the_library_says_nothing(name):
-    satellites = [odd_satellite(), odd_satellite(**{name: np.nan}), odd_satellite()]
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_elements_that_are_not_numbers_get_code_1_and_disturb_no_other(name, value):
+    # For most of these the library says error 0 beside a position of NaN.
+    satellites = [odd_satellite(), odd_satellite(**{name: value}), odd_satellite()]
     position, _, error = propagate_teme(
         catalogue_of(satellites), TimeGrid(START_UTC, np.array([0.0, 60.0]))
     )

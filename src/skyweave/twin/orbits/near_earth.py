@@ -89,7 +89,8 @@ def near_earth(
     in m, velocities in m/s when asked for, and error codes (T, N); a failed pair is NaN.
     """
     N, T = len(records), utc.size
-    rows = _packed(records)
+    with np.errstate(all="ignore"):  # elements outside SGP4's domain get a code, not a warning
+        rows = _packed(records)
     minute, fraction = _minutes(utc)
     position = _empty(T * N * 3)
     speed = _empty(T * N * 3 if velocity else 0)
