@@ -69,7 +69,9 @@ def run(
     """
     scenario = load_scenario(scenario)
     if seed is not None:
-        scenario = scenario.model_copy(update={"seed": seed})
+        scenario = build_scenario(
+            scenario.model_dump(by_alias=True) | {"seed": seed}, scenario.source, scenario.folder
+        )
     world = build_world(scenario)
     if len(world.terminals) == 0:
         raise InputError(
@@ -124,11 +126,14 @@ def path(
         raise InputError(f'--disjoint = "{disjoint}": expected satellite or edge')
     world = build_world(scenario)
     near, far = _endpoint(world, start), _endpoint(world, end)
+    if near.name == far.name:
+        raise InputError(f'FROM and TO are both "{near.name}"; give two different places')
     at_utc = parse_utc(at if at is not None else scenario.time.start_utc, "--at")
+    progress("paths: orbits and links")
     samples = []
     for sample in paths_over_time(world, near, far, at_utc, t_s, count=k, disjoint=disjoint):
         samples.append(_sample(sample, k))
-        if len(samples) % 500 == 0:
+        if len(samples) % 100 == 0:
             progress(f"paths: {len(samples)} of {t_s.size}")
     return {"from": near.name, "to": far.name, "samples": samples}
 
@@ -175,33 +180,45 @@ def doctor() -> dict[str, Any]:
 
 
 def _explained(
-    scenario: ScenarioSource | None, terminal: str | None, lat_deg: float | None,
+    source: ScenarioSource | None, terminal: str | None, lat_deg: float | None,
     lon_deg: float | None, at_utc: np.datetime64,
 ) -> tuple[World, int]:  # fmt: skip
     """Return the world and the row of the terminal to explain."""
+    place = (lat_deg, lon_deg)
     if terminal is not None:
-        if scenario is None:
+        if place != (None, None):
+            raise InputError("--terminal and --lat/--lon exclude each other; give one of them")
+        if source is None:
             raise InputError("--terminal names a terminal of a scenario; give the scenario too")
-        world = build_world(load_scenario(scenario))
+        world = build_world(load_scenario(source))
         return world, terminal_row(world, terminal)
-    if lat_deg is None or lon_deg is None:
+    if None in place:
         raise InputError("give --terminal ID with a scenario, or --lat and --lon of a place")
-    place = {"id": "here", "lat_deg": lat_deg, "lon_deg": lon_deg}
-    if scenario is None:
-        moment = {"start_utc": f"{at_utc}Z", "duration_s": 15.0}
-        found = build_scenario(
-            {**BUILT_IN_SCENARIO, "time": moment, "terminals": [place]}, "explain"
-        )
-    else:
-        found = load_scenario(scenario)
-    return build_world(found), 0
+    return build_world(_scenario_here(source, lat_deg, lon_deg, at_utc)), 0
+
+
+def _scenario_here(
+    source: ScenarioSource | None, lat_deg: float | None, lon_deg: float | None,
+    at_utc: np.datetime64,
+) -> Scenario:  # fmt: skip
+    """Return the scenario, or the built-in one, with a terminal at one place instead of its own."""
+    content = {
+        **BUILT_IN_SCENARIO,
+        "time": {"start_utc": format_utc(at_utc), "duration_s": 15.0},
+        "terminals": [{"id": "here", "lat_deg": lat_deg, "lon_deg": lon_deg}],
+    }
+    here = build_scenario(content, "--lat, --lon")
+    if source is None:
+        return here
+    only_here = {"terminals": here.terminals, "terminal_sets": ()}
+    return load_scenario(source).model_copy(update=only_here)
 
 
 def _sample_times(every_s: float | None, for_s: float | None) -> np.ndarray[Any, Any]:
     """Return 0, every_s, 2 every_s, ... below for_s."""
     if every_s is None and for_s is None:
         return np.zeros(1)
-    if every_s is None or for_s is None or not (every_s > 0 and 0 < for_s < np.inf):
+    if every_s is None or for_s is None or not (0 < every_s < np.inf and 0 < for_s < np.inf):
         raise InputError("--every and --for go together, both in seconds above 0")
     count = int(np.ceil(round(for_s / every_s, 9)))
     if count > MAX_SAMPLES:

@@ -116,7 +116,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
 
 
 def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="not a regular file"):
         read_scenario(tmp_path)
 
 

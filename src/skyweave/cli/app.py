@@ -3,8 +3,9 @@
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -24,13 +25,18 @@ app = typer.Typer(
 catalogue_app = typer.Typer(help="Element sets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(catalogue_app, name="catalogue")
 
-ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")]
+ScenarioFile = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).", readable=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 OutFolder = Annotated[Path | None, typer.Option("--out", help="The run folder to write.")]
 Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes to share the slots among.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's own seed.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=2**63 - 1, help="Instead of the scenario's own seed.")
+]
 At = Annotated[str | None, typer.Option("--at", help="A UTC instant: 2026-06-14T12:00:12Z.")]
 
+MAX_REFUSAL = 1000  # characters of a refusal
 _verbose = False
 
 
@@ -41,11 +47,22 @@ def main() -> None:
     except SkyweaveError as error:
         if _verbose:
             raise
-        print(error, file=sys.stderr)
-        raise SystemExit(1) from None
+        _refuse(str(error))
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except OSError as error:
+        if _verbose:
+            raise
+        place, reason = error.filename or "skyweave", error.strerror or error
+        _refuse(f"{place}: {reason}; check the name, its rights and the room on the disk")
+
+
+def _refuse(message: str) -> NoReturn:
+    """Print one line, without what could steer a terminal, and exit with 1."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    print(line if len(line) <= MAX_REFUSAL else f"{line[:MAX_REFUSAL]}...", file=sys.stderr)
+    raise SystemExit(1) from None
 
 
 def _version(wanted: bool) -> None:
@@ -198,7 +215,13 @@ def _print(answer: dict[str, Any], as_json: bool, table: Any) -> None:
         table(answer)
 
 
+def _warn(warnings: Iterable[str]) -> None:
+    for text in warnings:
+        print(f"warning: {text}", file=sys.stderr)
+
+
 def _print_run(result: Any, as_json: bool) -> None:
+    _warn(result.manifest["warnings"])
     if as_json:
         _print(result.summary, True, None)
         return

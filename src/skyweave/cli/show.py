@@ -5,26 +5,33 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from skyweave.policy.reasons import Reason
 
+# What a user named is shown as it is written: Text takes no markup.
+
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2))
+    table = Table(title=Text(title, "bold"), title_justify="left", box=None, padding=(0, 2))
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
+        table.add_column(Text(column), justify="left" if number == 0 else "right")
     return table
 
 
 def _pairs(title: str, rows: dict[str, object]) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2))
+    table = Table(title=Text(title, "bold"), title_justify="left", box=None, padding=(0, 2))
     for name, value in rows.items():
-        table.add_row(name, str(value))
+        table.add_row(Text(name), Text(str(value)))
     Console().print(table)
 
 
 def _ms(seconds: float | None) -> str:
     return "no path" if seconds is None else f"{seconds * 1000:.1f} ms"
+
+
+def _or_unknown(value: float | None, form: str) -> str:
+    return "unknown" if value is None else format(value, form)
 
 
 def summary(found: dict[str, Any]) -> None:
@@ -40,11 +47,9 @@ def summary(found: dict[str, Any]) -> None:
                 f"{count} {name}" for name, count in satellites["left_out"].items()
             )
             or "none",
-            "served": "unknown"
-            if found["served_share"] is None
-            else f"{found['served_share']:.2%}",
+            "served": _or_unknown(found["served_share"], ".2%"),
             "round-trip time p5 / p50 / p95": " / ".join(_ms(rtt[p]) for p in ("p5", "p50", "p95")),
-            "handovers per hour": f"{found['handovers_per_hour']:.1f}",
+            "handovers per hour": _or_unknown(found["handovers_per_hour"], ".1f"),
         },
     )
     outages = found["outages_by_reason"]
@@ -95,7 +100,7 @@ def path(found: dict[str, Any]) -> None:
     for sample in found["samples"]:
         if sample["nodes"] != last:
             nodes = " > ".join(sample["nodes"]) or sample.get("reason", "")
-            table.add_row(f"{sample['t_s']:g}", _ms(sample["rtt_s"]), nodes)
+            table.add_row(f"{sample['t_s']:g}", _ms(sample["rtt_s"]), Text(nodes))
             last = sample["nodes"]
     Console().print(table)
     print(f"{len(found['samples'])} samples; a row for each change of path")

@@ -23,6 +23,7 @@ Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=360, allow_inf_nan=False)]
 Height = Annotated[float, Field(ge=-1000, le=100_000, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 ServiceClass = Literal["standard", "priority", "lifeline"]
 UsableClass = Literal["on_station", "raising", "lowering", "other"]
 
@@ -38,7 +39,7 @@ class Time(Section):
 
     start_utc: datetime
     duration_s: Positive
-    slot_s: Positive = 15.0
+    slot_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 15.0
 
     @field_validator("start_utc", mode="before")
     @classmethod
@@ -55,7 +56,7 @@ class Time(Section):
 class CatalogueSection(Section):
     """Which satellites: a built-in name, a file or a folder of element sets."""
 
-    source: str = "builtin:2026-06-14"
+    source: FileName = "builtin:2026-06-14"
     select: tuple[str, ...] = ()  # name prefixes; empty takes every object
     use: tuple[UsableClass, ...] = ("on_station",)  # classes that may serve terminals
     max_age_days: Positive = 14.0
@@ -66,9 +67,9 @@ class Shell(Section):
 
     preset: str | None = None
     pattern: Literal["walker-delta", "walker-star", "hypatia"] = "walker-delta"
-    altitude_km: Annotated[float, Field(ge=160, le=36_000)] | None = None
-    mean_motion_rev_day: Annotated[float, Field(gt=0.5, lt=17)] | None = None
-    inclination_deg: Annotated[float, Field(ge=0, le=180)] | None = None
+    altitude_km: Annotated[float, Field(ge=160, le=36_000, allow_inf_nan=False)] | None = None
+    mean_motion_rev_day: Annotated[float, Field(gt=0.5, lt=17, allow_inf_nan=False)] | None = None
+    inclination_deg: Annotated[float, Field(ge=0, le=180, allow_inf_nan=False)] | None = None
     planes: Annotated[int, Field(ge=1, le=1000)] | None = None
     per_plane: Annotated[int, Field(ge=1, le=1000)] | None = None
     phasing: Annotated[int, Field(ge=0, le=999)] = 0
@@ -76,6 +77,9 @@ class Shell(Section):
     @model_validator(mode="after")
     def _is_complete(self) -> "Shell":
         if self.preset is not None:
+            beside = sorted(self.model_fields_set - {"preset"})
+            if beside:
+                raise ValueError(f"a preset knows its own numbers; remove {', '.join(beside)}")
             return self
         height = "mean_motion_rev_day" if self.pattern == "hypatia" else "altitude_km"
         needed = (height, "inclination_deg", "planes", "per_plane")
@@ -116,14 +120,14 @@ class Isl(Section):
 class GatewaySection(Section):
     """Where satellites reach the ground network."""
 
-    source: str = "builtin:2026-03-20"
+    source: FileName = "builtin:2026-03-20"
     antennas: Annotated[int, Field(ge=1, le=64)] = 8
 
 
 class Assignment(Section):
     """Which satellite serves a terminal: a built-in rule, or `FILE.py:FUNCTION` of your own."""
 
-    rule: str = "shortest-path"
+    rule: FileName = "shortest-path"
 
 
 class Delay(Section):
@@ -161,10 +165,10 @@ class Terminal(Section):
     class_: str = Field(default="standard", alias="class")
     service_class: ServiceClass = "standard"
     account: str = ""
-    country: str = ""
+    country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
     sponsor: str = ""
     pop_id: str = ""
-    track: str | None = None
+    track: FileName | None = None
     track_start: Literal["file", "scenario"] = "file"
 
     @field_validator("id")
@@ -188,7 +192,7 @@ class Terminal(Section):
 class TerminalSet(Section):
     """Many terminals: a fleet CSV, or the largest cities."""
 
-    file: str | None = None
+    file: FileName | None = None
     builtin: Literal["cities"] | None = None
     count: Annotated[int, Field(ge=1, le=34_000)] = 1000
 
@@ -237,7 +241,7 @@ class Scenario(Section):
 
     def file(self, name: str) -> Path:
         """Resolve a file name of the scenario, relative to the scenario's own folder."""
-        return self.folder / Path(name).expanduser()
+        return self.folder / name
 
 
 def read_scenario(path: str | Path) -> Scenario:
@@ -256,8 +260,10 @@ def parse_scenario(text: str, source: str = "scenario", folder: Path = Path()) -
         )
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError is one; so is a number of too many digits
         raise InputError(f"{source}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{source}: nested too deeply for a scenario") from None
     return build_scenario(content, source, folder)
 
 
@@ -276,9 +282,11 @@ def build_scenario(content: dict[str, Any], source: str, folder: Path = Path()) 
 
 def _read_text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: not a regular file; give a scenario (TOML)")
         if path.stat().st_size > MAX_SCENARIO_BYTES:
             raise InputError(f"{path}: larger than {MAX_SCENARIO_BYTES:,} bytes; not a scenario")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `skyweave init {path}` writes one") from None
     except UnicodeDecodeError:

@@ -9,8 +9,11 @@ scores go to the lower NORAD id.  A rule of your own is a function of ten lines 
 named in the scenario as `rule = "my_rules.py:prefer_east"`.
 """
 
+import contextlib
 import difflib
+import os
 import runpy
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +76,12 @@ def find_rule(name: str, folder: Path = Path()) -> Rule:
 
 def score_candidates(rule: Rule, candidates: Candidates) -> FloatArray:
     """Return the score of every candidate, (P,); one without a path scores -inf."""
-    score = np.asarray(rule.score(candidates), dtype=np.float64)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to the answer
+            score = np.asarray(rule.score(candidates), dtype=np.float64)
+    except Exception as error:  # a plug-in may fail in any way; its author gets one clear line
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f'assignment.rule "{rule.name}" failed: {what}') from error
     if score.shape != (len(candidates),) or np.isnan(score).any():
         raise InputError(
             f'assignment.rule "{rule.name}" returned shape {score.shape} or NaN for '
@@ -100,11 +108,12 @@ def _choose(start: NDArray[np.int64], score: FloatArray) -> NDArray[np.int64]:
 
 
 def _load(file: Path, function: str, name: str) -> Score:
-    if not file.is_file():
+    if not os.path.isfile(file):  # unlike Path.is_file, False where it may not be looked at
         raise InputError(f'assignment.rule = "{name}": no file {file}; write FILE.py:FUNCTION')
     try:
-        found = runpy.run_path(str(file)).get(function)
-    except Exception as error:  # a plug-in may fail in any way; its author gets one clear line
+        with contextlib.redirect_stdout(sys.stderr):
+            found = runpy.run_path(str(file)).get(function)
+    except (Exception, SystemExit) as error:
         raise InputError(f"{file}: cannot be loaded: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise InputError(f'assignment.rule = "{name}": {file} has no function "{function}"')
