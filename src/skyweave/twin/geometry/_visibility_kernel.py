@@ -34,7 +34,7 @@ IntArray = NDArray[np.int64]
 RowArray = NDArray[np.int32]
 
 LANES = 16  # satellites tested by one instruction, where the machine has AVX-512
-SITES_PER_TILE = 20  # measured: flat between 10 and 70
+SITES_OF_LEVEL_0 = 26  # measured: each level finer pays with about 8 times as many sites
 FINEST_LEVEL = 8  # tiles of about 0.35 deg
 PARTS = 64  # of a parallel loop, each with its own scratch arrays
 PARALLEL_FROM_PAIRS = 2e8  # sites times satellites
@@ -577,8 +577,7 @@ def _index(
 ) -> tuple[RowArray, list[Skies]]:
     """Return the site of each row of the last level, and the levels from the root to the sites."""
     sites = site_m.shape[0]
-    level = round(math.log(max(sites / (6 * SITES_PER_TILE), 4.0), 4))
-    level = min(level, FINEST_LEVEL)
+    level = min(round(math.log(max(sites / SITES_OF_LEVEL_0, 8.0), 8)), FINEST_LEVEL)
     tile = np.empty(sites, np.int32)
     _tile_sites(site_m.ravel(), up.ravel(), limit, level, tile)
     rank, site, tile, start = _sort_by_tile(tile, 6 << (2 * level))
