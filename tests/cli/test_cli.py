@@ -133,6 +133,25 @@ def test_explain_a_place_under_the_real_fleet():
     assert "skyweave" not in done.stdout
 
 
+def test_explain_a_place_of_one_s_own_in_a_scenario(folder):
+    done = skyweave("explain", "shell.toml", "--lat", -33, "--lon", 151, "--at", AT, "--json",
+                    cwd=folder)  # fmt: skip
+    answer = json.loads(done.stdout)
+    assert answer["terminal"] == "here"
+    assert answer["gateway"].endswith("australia")
+
+
+def test_a_run_that_serves_nobody_is_a_result_with_one_warning(folder):
+    text = SHELL.split("[[terminal_sets]]")[0]
+    text += '[[terminals]]\nid = "pole"\nname = "[/x] base"\nlat_deg = 89\nlon_deg = 0\n'
+    (folder / "pole.toml").write_text('title = "Camp [/a]"\n' + text)
+    done = skyweave("run", "pole.toml", "--out", "pole", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "Camp [/a]" in done.stdout
+    assert "unknown" in done.stdout
+    assert [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+
+
 def test_explain_prints_a_table_a_person_reads(folder):
     done = skyweave("explain", "shell.toml", "--lat", 46.95, "--lon", 7.45, "--at", AT, cwd=folder)
     assert done.returncode == 0
@@ -272,6 +291,25 @@ REFUSALS = {
         "a time without a zone",
     ),
     "a terminal without its scenario": ({}, ("explain", "--terminal", "a", "--at", AT), "scenario"),
+    "a terminal and a place": (
+        {"a.toml": SHELL},
+        ("explain", "a.toml", "--terminal", "city-delhi", "--lat", "1", "--lon", "1", "--at", AT),
+        "exclude each other",
+    ),
+    "a place of NaN in a scenario": (
+        {"a.toml": SHELL}, ("explain", "a.toml", "--lat", "nan", "--lon", "1", "--at", AT),
+        "lat_deg",
+    ),
+    "the same place twice": (
+        {"a.toml": SHELL}, ("path", "a.toml", "city-shanghai", "Shanghai"), "two different places",
+    ),
+    "a name that steers the terminal": (
+        {"a.toml": SHELL}, ("explain", "a.toml", "--terminal", "b\nc\x1b[31m", "--at", AT), "b\\nc",
+    ),
+    "a preset with numbers": (
+        {"a.toml": SHELL.replace("altitude_km", 'preset = "G1-1"\naltitude_km')},
+        ("run", "a.toml"), "a preset knows its own numbers",
+    ),
     "a latitude of 95": (
         {}, ("explain", "--lat", "95", "--lon", "1", "--at", AT), "lat_deg = 95",
     ),

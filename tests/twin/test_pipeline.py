@@ -192,6 +192,21 @@ def test_a_fixed_pop_is_the_end_of_the_path(tmp_path):
     assert access.loc["fixed", "rtt_s"] > access.loc["own", "rtt_s"] + 0.030
 
 
+def test_the_slot_of_an_instant_is_the_one_that_contains_it():
+    world = world_of(duration_s=60, cities=1)
+    start = world.grid.epoch_utc
+    for t_s, slot in ((0.0, 0), (14.999, 0), (15.0, 1), (59.999, 3)):
+        assert world.slot_at(start + np.timedelta64(round(t_s * 1e9), "ns")) == slot
+    with pytest.raises(InputError, match="outside the run"):
+        world.slot_at(start + np.timedelta64(60, "s"))
+
+
+def test_a_fixed_pop_without_fibre_is_refused():
+    terminals = [{"id": "x", "pop_id": "nwyynyx1", "lat_deg": 1.0, "lon_deg": 1.0}]
+    with pytest.raises(InputError, match="include_fibre = true"):
+        world_of(cities=1, terminals=terminals, delay={"include_fibre": False})
+
+
 def test_an_unknown_fixed_pop_is_refused():
     terminals = [{"id": "x", "pop_id": "nowhere", "lat_deg": 1.0, "lon_deg": 1.0}]
     with pytest.raises(InputError, match="nowhere"):

@@ -14,9 +14,9 @@ from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.frames import geodetic_to_itrf
 from skyweave.policy.reasons import Reason
 from skyweave.time import TimeGrid, instants
-from skyweave.twin.geometry import Mask, visible_pairs
+from skyweave.twin.geometry import Mask, VisiblePairs, keep, visible_pairs
 from skyweave.twin.orbits import initialise, propagate
-from skyweave.twin.pipeline import Places, fibre_s
+from skyweave.twin.pipeline import Places, clear_of_gso, fibre_s
 from skyweave.twin.routing import GroundLinks, GroundPath, ground_paths
 from skyweave.twin.terminals import terminal_itrf
 from skyweave.twin.topology import (
@@ -78,10 +78,10 @@ def gateway_endpoint(world: World, row: int) -> Endpoint:
 
 
 def pop_endpoint(world: World, row: int) -> Endpoint:
-    """Return a PoP: it is reached through the gateways that use it."""
-    rows = np.flatnonzero(world.gateways.pop == row)
-    names = tuple(str(world.gateways.gateway_id[g]) for g in rows)
-    return _gateways(world, world.pops.pop_id[row], names, rows, fibre_s(world, -1)[rows])
+    """Return a PoP: it is reached through any gateway, and the fibre from there."""
+    names = tuple(world.gateways.gateway_id.tolist())
+    everyone = np.arange(len(names))
+    return _gateways(world, world.pops.pop_id[row], names, everyone, fibre_s(world, row))
 
 
 def _gateways(
@@ -132,12 +132,22 @@ class _Sky:
         self, world: World, endpoint: Endpoint, places: Places, sat_itrf_m: FloatArray
     ) -> None:
         usable_m = np.where(world.fleet.serves[:, None], sat_itrf_m, np.nan)
-        seen = visible_pairs(*places, usable_m, endpoint.mask)
+        in_view = visible_pairs(*places, usable_m, endpoint.mask)
+        seen = keep(in_view, clear_of_gso(world, in_view, places, usable_m))
         range_m = np.linalg.norm(usable_m[seen.sat] - places[0][seen.site_rows], axis=1)
         cost_s = range_m / SPEED_OF_LIGHT_M_S + endpoint.behind_s[seen.site_rows]
         self.links = GroundLinks(seen.sat, cost_s)
+        self.reason = self._why_empty(places, in_view, seen)
         self._endpoint = endpoint
         self._antenna = seen.site_rows
+
+    @staticmethod
+    def _why_empty(places: Places, in_view: VisiblePairs, seen: VisiblePairs) -> Reason | None:
+        if np.isnan(places[0]).all():
+            return Reason.POSITION_UNKNOWN
+        if len(in_view) == 0:
+            return Reason.NO_SATELLITE_IN_VIEW
+        return Reason.GSO_ARC if len(seen) == 0 else None
 
     def nodes(self, link: int) -> list[str]:
         """Return the ground nodes from the end of the path to the antenna of a link."""
@@ -159,13 +169,8 @@ def _sample(world: World, t_s: float, found: list[GroundPath], near: _Sky, far: 
         )
         for path in found
     )
-    return Sample(t_s, paths, None if paths else _reason(near, far))
-
-
-def _reason(near: _Sky, far: _Sky) -> Reason:
-    if near.links.sat.size == 0 or far.links.sat.size == 0:
-        return Reason.NO_SATELLITE_IN_VIEW
-    return Reason.NO_GATEWAY_PATH
+    reason = near.reason or far.reason or Reason.NO_GATEWAY_PATH
+    return Sample(t_s, paths, None if paths else reason)
 
 
 class _Lasers:

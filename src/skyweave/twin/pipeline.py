@@ -139,7 +139,7 @@ def services(
     mask = site_mask(world, len(world.terminals))
     usable_m = np.where(world.fleet.serves[None, :, None], sat_itrf_m, np.nan)
     views = [visible_pairs(*places[k], usable_m[k], mask) for k in range(len(places))]
-    clear = [_clear_of_gso(world, views[k], places[k], sat_itrf_m[k]) for k in range(len(places))]
+    clear = [clear_of_gso(world, views[k], places[k], sat_itrf_m[k]) for k in range(len(places))]
     in_view = remaining_slots(views, horizon)
     in_clear = remaining_slots([keep(v, c) for v, c in zip(views, clear, strict=True)], horizon)
     for k, network in enumerate(slots):
@@ -171,12 +171,13 @@ def _positions(world: World, records: Sgp4Records, first: int, last: int) -> Flo
 
 def _gateway_views(world: World, gateways: Places, sat_itrf_m: FloatArray) -> VisiblePairs:
     views = visible_pairs(*gateways, sat_itrf_m, gateway_mask(world, world.gateways))
-    return keep(views, _clear_of_gso(world, views, gateways, sat_itrf_m))
+    return keep(views, clear_of_gso(world, views, gateways, sat_itrf_m))
 
 
-def _clear_of_gso(
+def clear_of_gso(
     world: World, views: VisiblePairs, places: Places, sat_itrf_m: FloatArray
 ) -> BoolArray:
+    """Return which pairs of a site and a satellite are far enough from the geostationary arc."""
     limit_deg = world.scenario.visibility.gso_separation_deg
     if limit_deg == 0.0:
         return np.ones(len(views), dtype=np.bool_)

@@ -104,11 +104,11 @@ class World:
 
     def slot_at(self, at_utc: np.datetime64) -> int:
         """Return the slot that contains an instant; refuse one outside the run."""
-        t_s = (at_utc - self.grid.epoch_utc) / np.timedelta64(1, "ns") * 1e-9
-        slot = int(np.floor(t_s / self.scenario.time.slot_s))
+        slot = int(np.searchsorted(self.grid.utc, at_utc, side="right")) - 1
         if not 0 <= slot < self.slots:
-            first, last = format_utc(self.grid.utc[0]), format_utc(self.grid.utc[-1])
-            raise InputError(f"--at {format_utc(at_utc)} is outside the run, {first} to {last}")
+            first, end = format_utc(self.grid.utc[0]), format_utc(self.grid.utc[-1])
+            at = format_utc(at_utc)
+            raise InputError(f"--at {at} is outside the run, which begins {first}, ends {end}")
         return slot
 
     def only_terminal(self, row: int) -> "World":
@@ -127,6 +127,11 @@ def build_world(scenario: Scenario) -> World:
     terminals = scenario_terminals(scenario, grid.epoch_utc)
     pops = builtin_pops()
     targets = find_targets(terminals, pops, scenario.source)
+    if targets.pops.size > 1 and not scenario.delay.include_fibre:
+        raise InputError(
+            f"{scenario.source}: terminals with a pop_id need delay.include_fibre = true: without "
+            "fibre any PoP would be at no distance; remove one of the two"
+        )
     gateways = load_gateways(
         _source(scenario, scenario.gateways.source),
         pops,

@@ -84,10 +84,34 @@ def test_a_rule_of_one_s_own_can_be_sent_to_a_worker(own_rule):
     np.testing.assert_array_equal(rule.score(FOUND), FOUND.azimuth_deg)
 
 
-@pytest.mark.parametrize("body", ["return 1.0", "return candidates.elevation_deg * np.nan"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return 1.0",
+        "return candidates.elevation_deg * np.nan",
+        "return np.where(candidates.elevation_deg > 50, 1.0, -np.inf)",
+    ],
+)
 def test_a_rule_that_does_not_score_every_candidate_is_refused(own_rule, body):
-    with pytest.raises(InputError, match="return one number for each"):
+    with pytest.raises(InputError, match="return one finite number for each"):
         score_candidates(own_rule(body), FOUND)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("raise KeyError('boom')", "failed: KeyError: 'boom'"),
+        ("candidates.range_m[:] = 0; return candidates.range_m", "failed: ValueError: assignment"),
+    ],
+)
+def test_a_rule_that_fails_or_writes_to_its_input_is_one_line(own_rule, body, text):
+    with pytest.raises(InputError, match=text):
+        score_candidates(own_rule(body), FOUND)
+
+
+def test_what_a_rule_prints_does_not_reach_stdout(own_rule, capsys):
+    score_candidates(own_rule("print('hello'); return candidates.azimuth_deg"), FOUND)
+    assert capsys.readouterr().out == ""
 
 
 def test_an_unknown_rule_suggests_the_near_one():

@@ -26,5 +26,10 @@ class Candidates:
     path_s: FloatArray  # (P,) one-way delay from satellite to PoP, inf where there is no path
     remaining_slots: IntArray  # (P,) whole slots it stays in view, at most the horizon
 
+    def __post_init__(self) -> None:
+        # A rule of one's own sees these arrays; what it computes must not change the results.
+        for array in vars(self).values():
+            array.flags.writeable = False
+
     def __len__(self) -> int:
         return int(self.sat.size)

@@ -82,12 +82,13 @@ def score_candidates(rule: Rule, candidates: Candidates) -> FloatArray:
     except Exception as error:  # a plug-in may fail in any way; its author gets one clear line
         what = f"{type(error).__name__}: {error}"
         raise InputError(f'assignment.rule "{rule.name}" failed: {what}') from error
-    if score.shape != (len(candidates),) or np.isnan(score).any():
+    has_path = np.isfinite(candidates.path_s)
+    if score.shape != has_path.shape or not np.isfinite(score[has_path]).all():
         raise InputError(
-            f'assignment.rule "{rule.name}" returned shape {score.shape} or NaN for '
-            f"{len(candidates)} candidates; return one number for each"
+            f'assignment.rule "{rule.name}" returned shape {score.shape}, or NaN or infinity, for '
+            f"{len(candidates)} candidates; return one finite number for each"
         )
-    return np.where(np.isinf(candidates.path_s), -np.inf, score)
+    return np.where(has_path, score, -np.inf)
 
 
 def choose(candidates: Candidates, score: FloatArray) -> NDArray[np.int64]:
