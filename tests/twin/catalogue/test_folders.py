@@ -2,11 +2,13 @@
 
 import gzip
 import lzma
+import os
 
 import numpy as np
 import pytest
 
 from skyweave.data import read_data
+from skyweave.errors import InputError
 from skyweave.twin.catalogue import read_catalogue
 from skyweave.twin.catalogue.elements import ARRAY_FIELDS
 
@@ -64,3 +66,21 @@ def test_what_is_no_catalogue_in_a_folder_is_reported_and_the_others_stay(texts,
     ]
     assert catalogue.issues[0].reason.startswith('found "hello" and no orbital elements')
     assert catalogue.issues[1].reason.startswith("the file is empty")
+
+
+def test_an_unreadable_entry_of_a_folder_is_an_issue(texts, tmp_path):
+    (tmp_path / "a.tle").write_bytes(texts.tle("A", *texts.iss))
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    os.mkfifo(tmp_path / "pipe")
+    catalogue = read_catalogue(tmp_path)
+    assert catalogue.name.tolist() == ["A"]
+    (issue,) = catalogue.issues
+    assert issue.source == str(tmp_path / "loop")
+    assert issue.reason.startswith("cannot be read: ")
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero"])
+def test_pipes_and_devices_are_refused_unopened(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="not a regular file; copy what it holds into a file"):
+        read_catalogue(tmp_path / name)

@@ -195,3 +195,22 @@ def test_no_file_of_a_run_holds_an_exact_position(tmp_path):
     needles += [np.float64(x).tobytes() for x in (lat_deg, lon_deg)]
     for path in folder.iterdir():
         assert not any(needle in path.read_bytes() for needle in needles), path.name
+
+
+def test_further_columns_of_the_owner_come_last_and_tell_no_position(tmp_path):
+    given = (
+        "Ward",
+        "contact",
+        "served_share",
+        "Country",
+        "lat_deg",
+        "LON_DEG",
+        "height",
+        "Latitude",
+    )
+    extra = {name: [f"{name} {i}" for i in range(12)] for name in given}
+    labels = replace(labels_of(), extra=extra)
+    run = load_run(write_run(tmp_path / "r", labels, chunk_of(labels)))
+    assert list(run.fleet.columns) == [*COLUMNS, "Ward", "contact"]
+    assert run.fleet["Ward"].tolist() == extra["Ward"]
+    assert (run.fleet["country"] == "PH").all()

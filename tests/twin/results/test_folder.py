@@ -1,6 +1,8 @@
 """Run folders: whole or not at all, and never in place of something that is no run."""
 
+import errno
 import json
+import os
 
 import pytest
 from synthetic_run import chunk_of, labels_of, write_run
@@ -75,7 +77,10 @@ def test_a_failing_rename_puts_the_earlier_run_back(tmp_path, monkeypatch):
         return rename(path, target)
 
     monkeypatch.setattr(stage.Path, "rename", fails_for_drafts)
-    with pytest.raises(OSError, match="disk"), draft_run_folder(tmp_path / "run") as draft:
+    with (
+        pytest.raises(InputError, match="disk; pass another"),
+        draft_run_folder(tmp_path / "run") as draft,
+    ):
         fake_run(draft, "new")
     assert mark_of(tmp_path / "run") == "old"
     assert names(tmp_path) == ["run"]
@@ -165,3 +170,55 @@ def test_a_run_that_lacks_a_file_is_refused_with_its_name(run_folder):
     (run_folder / "events.parquet").unlink()
     with pytest.raises(InputError, match=r"events.parquet is missing; run the scenario again"):
         load_run(run_folder)
+
+
+PLACES = {
+    "file/sub": "is no folder|Not a directory",
+    "/dev/null/x": "is no folder|Not a directory",
+    "/proc/x": "No such file|no right|Permission",
+    "x" * 300: "File name too long",
+    "loop": "Too many levels of symbolic links",
+    "nul\0": "null",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_that_cannot_be_written_is_refused_with_its_reason(tmp_path, place):
+    (tmp_path / "file").write_text("notes")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    match = f"(?s)cannot be written: .*({PLACES[place]}).*; pass another --out$"
+    with pytest.raises(InputError, match=match), draft_run_folder(tmp_path / place):
+        pytest.fail("the run must not start")
+    assert names(tmp_path) == ["file", "loop"]
+
+
+def test_a_parent_without_the_right_to_write_is_refused_beforehand(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(InputError, match=r"run: cannot be written: no right to write in .*--out"):
+        check_run_folder(tmp_path / "deep" / "run")
+
+
+def test_a_disk_that_fills_up_while_the_run_computes_is_told(tmp_path):
+    def run():
+        with draft_run_folder(tmp_path / "run"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match="run: cannot be written: No space left on device; pass"):
+        run()
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("file", "a file, not a run folder; pass the folder that"),
+        ("file/sub", "no such folder; pass the folder that"),
+        ("loop", "no such folder; pass the folder that"),
+        ("x" * 300, "cannot be read: File name too long; pass the folder that|no such folder"),
+    ],
+)
+def test_what_is_no_folder_is_not_loaded(tmp_path, place, words):
+    (tmp_path / "file").write_text("notes")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(InputError, match=words):
+        load_run(tmp_path / place)

@@ -202,3 +202,18 @@ def test_two_executions_differ_in_the_execution_block_alone(tmp_path):
     assert {"map.png", "rtt.png"} < rest
     for name in rest:
         assert (a / name).read_bytes() == (b / name).read_bytes(), name
+
+
+def test_a_run_that_served_nobody_warns(tmp_path):
+    labels = labels_of()
+    facts = facts_of(warnings=("Elements are 5 days old.",))
+    run = load_run(write_run(tmp_path / "r", labels, out_throughout(labels), facts))
+    assert run.manifest["warnings"] == ["Elements are 5 days old.", "nobody was served"]
+
+
+def test_objects_left_out_as_too_old_are_listed(tmp_path):
+    labels = labels_of()
+    facts = facts_of(too_old=("45677 STARLINK-1392: 20.3 days",))
+    run = load_run(write_run(tmp_path / "r", labels, chunk_of(labels), facts))
+    assert run.manifest["catalogue"]["too_old"] == ["45677 STARLINK-1392: 20.3 days"]
+    assert run.manifest["warnings"] == []

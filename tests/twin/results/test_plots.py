@@ -222,3 +222,29 @@ def test_an_empty_sky_says_why(tmp_path):
 def test_a_sky_in_an_unknown_kind_of_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="use a name that ends in"):
         plot_sky(SKY, tmp_path / "sky.gif")
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "content"),
+    [
+        ("rtt", "manifest.json", b'{"kind": "skyweave-run"}'),
+        ("reasons", "manifest.json", b'{"kind": "skyweave-run", "outages": 3}'),
+        ("rtt", "slots.parquet", b"garbage"),
+        ("map", "fleet.csv", b""),
+        ("coverage", "fleet.csv", b"a,b\n1,2\n"),
+        ("map", "fleet.csv", b"cell,served_share\nnowhere,x\n"),
+        ("map", "ground.csv", b"\xff\xfe"),
+    ],
+)
+def test_a_damaged_run_is_told_and_not_drawn(tmp_path, what, name, content):
+    folder = write_run(tmp_path / "r", LABELS, chunk_of(LABELS))
+    (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"r: the run folder is damaged \(.*\); run the scenario"):
+        plot_run(folder, what, tmp_path / "a.png")
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_a_picture_that_cannot_be_written_is_told(tmp_path, run):
+    out = tmp_path / f"{'x' * 300}.png"
+    with pytest.raises(InputError, match=r"cannot be written: File name too long; choose another"):
+        plot_run(run, "rtt", out)

@@ -1,5 +1,6 @@
 """Fleet files: read as written, or refused with one line of advice."""
 
+import os
 import re
 
 import numpy as np
@@ -328,3 +329,10 @@ def test_rows_are_taken_with_everything_that_belongs_to_them():
     assert taken.lon_deg.tolist() == [6.0, 2.0]
     assert taken.extra == {"ward": ["e", "n"]}
     assert terminals.take(terminals.lat_deg > 2.0).terminal_id.tolist() == ["b", "c"]
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero"])
+def test_pipes_and_devices_are_refused_unopened(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="not a regular file; copy what it holds into a file"):
+        read_fleet(tmp_path / name)

@@ -1,5 +1,6 @@
 """Gateways and PoPs: the shipped lists, a user's own list, and every slip it can hold."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -265,3 +266,10 @@ def test_any_text_is_a_clean_list_or_an_advising_line(rows, header, newline):
         assert is_slug(row.gateway_id)
         assert abs(row.lat_deg) <= 90.0
         assert abs(row.lon_deg) <= 180.0
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero"])
+def test_pipes_and_devices_are_refused_unopened(tmp_path, pops, name):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="not a regular file; copy what it holds into a file"):
+        load_gateways(tmp_path / name, pops)

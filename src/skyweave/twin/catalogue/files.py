@@ -33,6 +33,10 @@ _OTHER_FORMATS = {
 def read_content(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
     """Return what a file holds, unpacked, and refuse what is missing, empty or too large."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # would block or never end
+            raise InputError(
+                f"{path}: not a regular file; copy what it holds into a file and give that"
+            )
         with open(path, "rb") as file:
             packed = file.read(limit + 1)
     except FileNotFoundError:

@@ -44,8 +44,8 @@ def _builtin(name: str, verify_checksums: bool) -> Catalogue:
 
 def _folder(folder: Path, verify_checksums: bool) -> Catalogue:
     parts: list[Catalogue] = []
-    strange: list[RowIssue] = []
-    for path in _files_in(folder):
+    paths, strange = _files_in(folder)
+    for path in paths:
         try:
             parts.append(_file(path, verify_checksums))
         except InputError as refusal:
@@ -60,14 +60,22 @@ def _folder(folder: Path, verify_checksums: bool) -> Catalogue:
     return replace(whole, issues=(*strange, *whole.issues))
 
 
-def _files_in(folder: Path) -> list[Path]:
+def _files_in(folder: Path) -> tuple[list[Path], list[RowIssue]]:
+    """Return the files of a folder and of its folders, and an issue for each entry unreadable."""
     try:
-        names = [e.path for entry in _visible(folder) for e in _visible_below(entry)]
+        entries = _visible(folder)
     except OSError as problem:
         raise InputError(
             f"{problem.filename}: the folder cannot be read: {problem.strerror}"
         ) from None
-    return [Path(name) for name in names if os.path.isfile(name)]
+    names: list[str] = []
+    strange: list[RowIssue] = []
+    for entry in entries:
+        try:
+            names += [e.path for e in _visible_below(entry)]
+        except OSError as problem:  # a loop of links, or a folder without the right to read
+            strange.append(RowIssue(entry.path, 0, f"cannot be read: {problem.strerror}", ""))
+    return [Path(name) for name in names if os.path.isfile(name)], strange
 
 
 def _visible(folder: str | Path) -> list[os.DirEntry[str]]:

@@ -1,7 +1,7 @@
 """What the pipeline hands to the results: labels once, then chunks of slots in order."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ class RunLabels:
     pop_country: Names  # (P,) ISO 3166 alpha-2
     pop_lat_deg: FloatArray  # (P,)
     pop_lon_deg: FloatArray  # (P,)
+    extra: Mapping[str, Sequence[str]] = field(default_factory=dict)  # more of the fleet's columns
 
     @property
     def terminals(self) -> int:
@@ -121,7 +122,7 @@ class AccessChunk:
             raise InputError("chunk: a terminal that is out has an RTT; pass NaN there")
 
 
-ARRAYS = tuple(field.name for field in fields(AccessChunk) if field.name != "first_slot")
+ARRAYS = tuple(f.name for f in fields(AccessChunk) if f.name != "first_slot")
 
 
 def join(chunks: Sequence[AccessChunk]) -> AccessChunk:

@@ -1,6 +1,7 @@
 """The run per terminal (`fleet.csv`), ground site (`ground.csv`) and slot (`slots.parquet`)."""
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -42,6 +43,10 @@ _SLOT_SCHEMA = pa.schema(
     ]
 )
 
+_POSITION = re.compile(
+    r"(lat|latitude|lon|lng|long|longitude|height|altitude)(_.*)?", re.IGNORECASE | re.DOTALL
+)
+
 Names = NDArray[np.str_]
 Table = Mapping[str, Iterable[object]]
 
@@ -61,23 +66,32 @@ def write_fleet(path: Path, labels: RunLabels, statistics: RunStatistics) -> Non
     """Write one row per terminal, in the scenario's order.
 
     Shares of gateways, PoPs, countries and laser links are of the slots served; `main_` names the
-    gateway or PoP that carried most of them; empty where the terminal was never served.
+    gateway or PoP that carried most of them; empty where the terminal was never served.  The
+    owner's further columns come last, without any that is named like ours or like a position.
     """
-    _write_csv(
-        path,
-        {
-            "terminal_id": labels.terminal_id,
-            "name": labels.terminal_name,
-            "class": labels.terminal_class,
-            "service_class": labels.service_class,
-            "account": labels.account,
-            "country": labels.country,
-            "sponsor": labels.sponsor,
-            "cell": labels.cell,
-            **_service(labels, statistics),
-            **_dependence(labels, statistics),
-        },
-    )
+    table = {
+        "terminal_id": labels.terminal_id,
+        "name": labels.terminal_name,
+        "class": labels.terminal_class,
+        "service_class": labels.service_class,
+        "account": labels.account,
+        "country": labels.country,
+        "sponsor": labels.sponsor,
+        "cell": labels.cell,
+        **_service(labels, statistics),
+        **_dependence(labels, statistics),
+    }
+    others = {
+        name: cells
+        for name, cells in labels.extra.items()
+        if name.casefold() not in table and not _is_position(name)
+    }
+    _write_csv(path, table | others)
+
+
+def _is_position(column: str) -> bool:
+    """True for a column that may tell where a terminal stands, which stays with the owner."""
+    return _POSITION.fullmatch(column.strip()) is not None
 
 
 def write_ground(path: Path, labels: RunLabels, statistics: RunStatistics) -> None:

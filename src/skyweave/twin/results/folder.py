@@ -1,11 +1,13 @@
 """Run folders: written beside their place under another name, then renamed; read back whole."""
 
 import csv
+import errno
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,8 +68,11 @@ class Run:
 def load_run(folder: str | Path) -> Run:
     """Open a run folder; refuses a folder that is none or lacks a file."""
     folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; pass the folder that `skyweave run` wrote")
+    with _advising(folder, "cannot be read", "pass the folder that `skyweave run` wrote"):
+        is_folder, exists = folder.is_dir(), folder.exists()
+    if not is_folder:
+        found = "a file, not a run folder" if exists else "no such folder"
+        raise InputError(f"{folder}: {found}; pass the folder that `skyweave run` wrote")
     manifest = _manifest(folder)
     if manifest is None:
         raise InputError(
@@ -87,7 +92,13 @@ def check_run_folder(out: str | Path) -> None:
     run wrote may not, because replacing it would delete them.
     """
     out = Path(out)
+    with _writing(out):
+        _check_run_folder(out)
+
+
+def _check_run_folder(out: Path) -> None:
     if not out.exists():
+        _check_parent(out)
         return
     if not out.is_dir():
         raise InputError(f"{out}: is a file; pass a folder with --out")
@@ -108,6 +119,17 @@ def check_run_folder(out: str | Path) -> None:
         )
 
 
+def _check_parent(out: Path) -> None:
+    """Raise the error that making this folder would, as far as that can be told beforehand."""
+    with suppress(FileNotFoundError):
+        out.stat()  # a loop of links, a file among the parents
+    nearest = next(parent for parent in out.resolve(strict=False).parents if parent.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{nearest} is no folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, f"no right to write in {nearest}")
+
+
 @contextmanager
 def draft_run_folder(out: str | Path) -> Iterator[Path]:
     """Yield an empty folder beside `out`; on success it takes the place of `out`.
@@ -115,16 +137,24 @@ def draft_run_folder(out: str | Path) -> Iterator[Path]:
     Whatever goes wrong, an interrupt included, the draft is removed and what stood at `out` stays.
     Two renames replace an earlier run, so a reader finds the old folder or the new one, whole.
     """
-    out = Path(out).resolve()  # a link to a run folder stays a link
     check_run_folder(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)  # names the draft only; nothing inside depends on it
-    draft = out.with_name(f".{out.name}.{token}.draft")
-    draft.mkdir()
+    with _writing(Path(out)):
+        out = Path(out).resolve()  # a link to a run folder stays a link
+        draft = out.with_name(f".{out.name}.{token}.draft")
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.mkdir()
     try:
         yield draft
         check_run_folder(out)  # the place may have changed while the run computed
-        _take_place(draft, out, out.with_name(f".{out.name}.{token}.old"))
+        with _writing(out):
+            _take_place(draft, out, out.with_name(f".{out.name}.{token}.old"))
+    except ConnectionError:  # a closed pipe of the caller's, not the folder
+        raise
+    except OSError as error:  # such as a full disk while the tables are streamed
+        raise InputError(
+            f"{out}: cannot be written: {reason_of(error)}; pass another --out"
+        ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -146,10 +176,52 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a run folder, None where there is none."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, RecursionError, ValueError):
         return None
     is_run = isinstance(manifest, dict) and manifest.get("kind") == KIND
     return manifest if is_run else None
+
+
+def _writing(out: Path) -> AbstractContextManager[None]:
+    return _advising(out, "cannot be written", "pass another --out")
+
+
+@contextmanager
+def _advising(folder: Path, what: str, advice: str) -> Iterator[None]:
+    """Turn what the system says about a folder's name or place into advice."""
+    try:
+        yield
+    # A loop of links is a RuntimeError to `Path.resolve`, a NUL in a name a ValueError.
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"{folder}: {what}: {reason_of(error)}; {advice}") from error
+
+
+def reason_of(error: Exception) -> str:
+    """What the system says went wrong, without the number and the path around it."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+_DAMAGE = (
+    AttributeError,
+    LookupError,
+    OSError,
+    StopIteration,
+    TypeError,
+    ValueError,
+    pa.ArrowException,
+)
+
+
+@contextmanager
+def reading_run(folder: Path) -> Iterator[None]:
+    """Turn whatever a damaged manifest or table of a run folder leads to into advice."""
+    try:
+        yield
+    except _DAMAGE as error:
+        found = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(
+            f"{folder}: the run folder is damaged ({found[:120]}); run the scenario again"
+        ) from error
 
 
 def _some(names: list[str]) -> str:
@@ -162,17 +234,19 @@ _NULLABLE = {pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()}
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    frame: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=_NULLABLE.get)
-    return frame.astype({"slot": "int64"})
+    with reading_run(path.parent):
+        frame: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=_NULLABLE.get)
+        return frame.astype({"slot": "int64"})
 
 
 def _read_csv(path: Path, numbers: tuple[str, ...]) -> pd.DataFrame:
     """Read a table whose texts stay texts: "NA" is Namibia, "007" an identity."""
-    with path.open(encoding="utf-8", newline="") as file:
+    with reading_run(path.parent), path.open(encoding="utf-8", newline="") as file:
         texts = [name for name in next(csv.reader(file)) if name not in numbers]
-    return pd.read_csv(
-        path,
-        dtype={**dict.fromkeys(texts, "str"), **dict.fromkeys(numbers, "float64")},
-        keep_default_na=False,
-        na_values={name: [""] for name in numbers},
-    )
+    with reading_run(path.parent):
+        return pd.read_csv(
+            path,
+            dtype={**dict.fromkeys(texts, "str"), **dict.fromkeys(numbers, "float64")},
+            keep_default_na=False,
+            na_values={name: [""] for name in numbers},
+        )

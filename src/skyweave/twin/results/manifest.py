@@ -42,6 +42,7 @@ class RunFacts:
     is_inside_orientation_table: bool = True
     processing_s: float = 0.0  # constant part of every RTT
     warnings: tuple[str, ...] = ()
+    too_old: tuple[str, ...] = ()  # objects left out: "45677 STARLINK-1392: 20.3 days"
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,14 @@ def manifest_of(
         "summary": summary_of(labels, facts, statistics),
         "outages": _outages(statistics),
         "mean_rtt_parts_s": _mean_parts(facts, statistics),
-        "warnings": list(facts.warnings),
+        "warnings": [*facts.warnings, *_warnings(statistics)],
         "seed": facts.seed,
         "catalogue": {
             "source": facts.catalogue_source,
             "digest": facts.catalogue_digest,
             "element_age_days": _ages(facts.element_age_days),
             "rows_left_out": dict(facts.rows_left_out),
+            "too_old": list(facts.too_old),
         },
         "earth": {
             "orientation": facts.orientation,
@@ -136,6 +138,11 @@ def scenario_digest(scenario: Mapping[str, Any]) -> str:
     """SHA-256 over the scenario as sorted, compact JSON, exact positions included."""
     text = json.dumps(scenario, sort_keys=True, separators=(",", ":"), default=_plain)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _warnings(statistics: RunStatistics) -> tuple[str, ...]:
+    """What the results themselves warn of."""
+    return ("nobody was served",) if statistics.served_share == 0 else ()
 
 
 def _outages(statistics: RunStatistics) -> dict[str, dict[str, int]]:

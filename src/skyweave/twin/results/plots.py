@@ -9,7 +9,7 @@ import pandas as pd
 
 from skyweave.errors import InputError
 from skyweave.policy.reasons import Reason
-from skyweave.twin.results.folder import Run, load_run
+from skyweave.twin.results.folder import Run, load_run, reading_run
 from skyweave.twin.results.maps import draw_map
 from skyweave.twin.results.style import (
     BLUE,
@@ -37,7 +37,9 @@ def plot_run(run: str | Path | Run, what: str, out: str | Path) -> Path:
     if not isinstance(run, Run):
         run = load_run(run)
     with style():
-        save(draw(run), out)
+        with reading_run(run.folder):
+            figure = draw(run)
+        save(figure, out)
     return out
 
 

@@ -1,5 +1,6 @@
 """The house style of pictures: colours, fonts, headings, files."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from skyweave.errors import InputError
-from skyweave.twin.results.folder import Run
+from skyweave.twin.results.folder import Run, reason_of
 from skyweave.twin.results.wording import moment
 
 # Okabe and Ito's colours (2008), which people with any common colour vision can tell apart.
@@ -43,7 +44,7 @@ def check_picture(out: Path) -> None:
     """Refuse a picture's place before anything is drawn."""
     if out.suffix.lower() not in SUFFIXES:
         raise InputError(f"--out {out}: use a name that ends in {', '.join(SUFFIXES)}")
-    if not out.absolute().parent.is_dir():
+    if not os.path.isdir(out.absolute().parent):  # False for a name too long to look up
         raise InputError(f"--out {out}: there is no folder {out.parent}; make it first")
 
 
@@ -64,7 +65,12 @@ def save(figure: Any, out: Path) -> None:
     with warnings.catch_warnings():
         # A title in a script that the font lacks shows boxes; the picture is still worth having.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(out, dpi=160 if is_png else None, facecolor="white", metadata=metadata)
+        try:
+            figure.savefig(out, dpi=160 if is_png else None, facecolor="white", metadata=metadata)
+        except OSError as error:
+            raise InputError(
+                f"{out}: cannot be written: {reason_of(error)}; choose another --out"
+            ) from error
 
 
 def titled(figure: Any, title: str, subtitle: str) -> None:

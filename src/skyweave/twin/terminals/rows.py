@@ -122,6 +122,10 @@ def read_bytes(path: str | Path) -> bytes:
     """Return a file's content, refusing unread what is too large for a table."""
     path = Path(path)
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # would block or never end
+            raise InputError(
+                f"{path}: not a regular file; copy what it holds into a file and give that"
+            )
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise InputError(

@@ -43,6 +43,10 @@ class GatewayRow(NamedTuple):
 def read_gateway_file(path: Path) -> str:
     """Return the text of a gateway list; refuse what is missing, too large or no text."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # would block or never end
+            raise InputError(
+                f"{path}: not a regular file; copy what it holds into a file and give that"
+            )
         with open(path, "rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
