@@ -185,7 +185,8 @@ def test_a_path_may_end_at_a_gateway_or_a_pop(folder):
 
 
 def test_init_writes_a_scenario_that_runs_and_touches_no_file(folder):
-    assert skyweave("init", "new.toml", cwd=folder).returncode == 0
+    first = skyweave("init", "new.toml", "--json", cwd=folder)
+    assert json.loads(first.stdout) == {"written": "new.toml"}
     again = skyweave("init", "new.toml", cwd=folder)
     assert again.returncode == 1
     assert "exists; choose another name" in again.stderr

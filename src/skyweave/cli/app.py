@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -99,12 +99,13 @@ def demo(
 @app.command()
 def init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The scenario file to write.")],
+    as_json: AsJson = False,
 ) -> None:
     """Write a commented scenario to start from."""
     from skyweave import api
 
     api.init(file)
-    print(f"{file} is written; try: skyweave run {file}")
+    _print({"written": str(file)}, as_json, lambda _: print(f"{file}: try skyweave run {file}"))
 
 
 @app.command()
@@ -180,13 +181,14 @@ def plot(
     out: Annotated[Path, typer.Option(help="The PNG file to write.")],
     terminal: Annotated[str | None, typer.Option(help="Whose sky.")] = None,
     at: At = None,
+    as_json: AsJson = False,
 ) -> None:
     """Draw a run, or the sky above a terminal of a scenario."""
     from skyweave import api
 
     with Progress() as progress:
         api.plot(source, what, out, terminal=terminal, at=at, progress=progress)
-    print(f"{out} is written")
+    _print({"written": str(out)}, as_json, lambda _: print(out))
 
 
 @app.command()
@@ -208,7 +210,7 @@ def catalogue_check(
     _print(api.catalogue_check(file), as_json, show.catalogue)
 
 
-def _print(answer: dict[str, Any], as_json: bool, table: Any) -> None:
+def _print(answer: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], None]) -> None:
     if as_json:
         print(json.dumps(answer, ensure_ascii=False, allow_nan=False))
     else:
@@ -222,8 +224,6 @@ def _warn(warnings: Iterable[str]) -> None:
 
 def _print_run(result: Any, as_json: bool) -> None:
     _warn(result.manifest["warnings"])
-    if as_json:
-        _print(result.summary, True, None)
-        return
-    show.summary(result.summary)
-    show.files(result.folder)
+    _print(result.summary, as_json, show.summary)
+    if not as_json:
+        show.files(result.folder)
