@@ -94,7 +94,10 @@ def figure(run, what):
 def test_the_time_series_is_that_of_the_slots(run):
     above, below = figure(run, "rtt").axes
     (median,) = above.lines
-    np.testing.assert_allclose(median.get_ydata(), 1e3 * run.slots["rtt_p50_s"])
+    rtt_ms = 1e3 * run.slots["rtt_p50_s"].to_numpy()
+    np.testing.assert_allclose(median.get_ydata(), np.append(rtt_ms, rtt_ms[-1]))
+    end_utc = np.datetime64(run.manifest["time"]["end_utc"].removesuffix("Z"))
+    assert median.get_xdata()[-1] == end_utc
     assert above.get_ylabel() == "round-trip time (ms)"
     top = below.collections[0].get_paths()[0].vertices[:, 1].max()
     assert top == pytest.approx(100 * (1 - run.slots["served_share"].min()))
@@ -248,3 +251,30 @@ def test_a_picture_that_cannot_be_written_is_told(tmp_path, run):
     out = tmp_path / f"{'x' * 300}.png"
     with pytest.raises(InputError, match=r"cannot be written: File name too long; choose another"):
         plot_run(run, "rtt", out)
+
+
+def test_a_single_band_of_latitude_stands_beside_numbers(tmp_path):
+    labels = labels_of(terminals=1, lat_deg=[12.0], lon_deg=[121.0])
+    run = load_run(write_run(tmp_path / "r", labels, chunk_of(labels)))
+    drawn = figure(run, "coverage")
+    low, high = drawn.axes[0].get_ylim()
+    assert sum(low <= tick <= high for tick in drawn.axes[0].get_yticks()) >= 2
+    assert any("1\N{NO-BREAK SPACE}terminal  " in text.get_text() for text in drawn.texts)
+
+
+def test_colours_span_at_least_ten_milliseconds():
+    assert maps._colour_limits(np.array([30.0, 31.0])) == pytest.approx((25.5, 35.5))
+    assert maps._colour_limits(np.array([2.0])) == (0.0, 10.0)
+    assert maps._colour_limits(np.linspace(0, 100, 101)) == pytest.approx((2.0, 98.0))
+
+
+def test_few_sites_of_a_region_are_named(run):
+    texts = {text.get_text() for text in figure(run, "map").axes[0].texts}
+    assert texts == set(run.fleet["name"])
+
+
+def test_the_caption_knows_what_the_map_shows(tmp_path, run):
+    assert maps.shown_on_map(run)["broken"]
+    served = load_run(write_run(tmp_path / "r", LABELS, served_throughout(LABELS)))
+    shown = {mark for mark, is_shown in maps.shown_on_map(served).items() if is_shown}
+    assert shown - {"disputed"} == {"served", "gateways", "pops"}

@@ -259,3 +259,16 @@ def test_the_share_of_laser_links_is_told(tmp_path, hops, words):
 
     _, _, page = page_of(tmp_path, with_hops)
     assert words in page.text.replace("\n", " ")
+
+
+def test_an_unknown_position_is_no_site_at_risk(tmp_path):
+    number = Reason.POSITION_UNKNOWN.number
+
+    def of_a_truck(labels):
+        chunk = chunk_of(labels)
+        return replace(chunk, reason=np.where(chunk.reason >= 0, number, -1).astype(np.int16))
+
+    _, _, page = page_of(tmp_path, of_a_truck)
+    text = page.text.replace("\n", " ")
+    assert "most at risk is" not in text
+    assert "is one in which its position was not known." in text

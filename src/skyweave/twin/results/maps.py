@@ -34,6 +34,9 @@ CREDITS = (
 )
 REGION_LON_DEG, REGION_LAT_DEG = 70.0, 45.0  # a fleet within these spans gets a map of its region
 REGION_MARGIN_DEG = 3.0
+REGION_GRID_DEG = 5
+MOST_NAMES, LONGEST_NAME, NAME_PT = 15, 28, 8.0  # of sites on a region's map
+SMALLEST_SPAN_MS = 10.0  # of the colours: less is no difference that matters
 HEAD_IN, FOOT_IN = 0.72, 0.85  # above the map for its heading, below for its legend
 WORLD_SIZE_IN, REGION_WIDTH_IN = (11.0, 6.8), 10.4
 
@@ -48,6 +51,11 @@ class _Sheet:
     grid_deg: int  # between the lines of the graticule
     copies_deg: tuple[float, ...]  # turns at which lines are drawn, for a window across 180 deg
     size_in: tuple[float, float]
+
+    @property
+    def is_region(self) -> bool:
+        """Is it a window on one region, not the world?"""
+        return self.grid_deg == REGION_GRID_DEG
 
     def inside(self, places: pd.DataFrame) -> pd.DataFrame:
         """The places within the edge's box, with their `x` and `y` in the plane."""
@@ -90,6 +98,8 @@ def draw_map(run: Run) -> Any:
     _draw_earth(axes, sheet)
     _draw_ground(axes, sheet, run.ground)
     dots = _draw_terminals(axes, sheet, fleet)
+    if sheet.is_region and len(fleet) <= MOST_NAMES:
+        _draw_names(axes, sheet, fleet)
     figure.text(0.015, 0.06 / height_in, CREDITS, size=7.5, color=GREY)
     axes.legend(
         loc="upper left",
@@ -146,8 +156,8 @@ def _draw_terminals(axes: Any, sheet: _Sheet, fleet: pd.DataFrame) -> Any:
     rtt_ms = 1e3 * fleet.loc[is_served, "rtt_p50_s"].to_numpy()
     dots = None
     if rtt_ms.size:
-        low, high = np.percentile(rtt_ms, (2, 98))
-        scale = {"cmap": "viridis_r", "vmin": low, "vmax": max(high, low + 1.0)}
+        low, high = _colour_limits(rtt_ms)
+        scale = {"cmap": "viridis_r", "vmin": low, "vmax": high}
         dots = _marks(
             axes,
             sheet,
@@ -165,6 +175,66 @@ def _draw_terminals(axes: Any, sheet: _Sheet, fleet: pd.DataFrame) -> Any:
     cross = {"marker": "x", "s": 1.6 * size, "c": VERMILLION, "lw": 1.4, "zorder": 5}
     _marks(axes, sheet, fleet[~is_served], "terminal, never served", **cross)
     return dots
+
+
+def _colour_limits(rtt_ms: FloatArray) -> tuple[float, float]:
+    """The 2nd and 98th percentile, or a span about them that makes no noise look like a pattern."""
+    low, high = (float(limit) for limit in np.percentile(rtt_ms, (2, 98)))
+    if high - low >= SMALLEST_SPAN_MS:
+        return low, high
+    low = max(0.0, (low + high - SMALLEST_SPAN_MS) / 2.0)
+    return low, low + SMALLEST_SPAN_MS
+
+
+def _draw_names(axes: Any, sheet: _Sheet, fleet: pd.DataFrame) -> None:
+    """Name each site beside its dot: right, left, above or below it, where there is room."""
+    (left, low), (right, high) = sheet.edge.min(axis=0), sheet.edge.max(axis=0)
+    point = (right - left) / (0.98 * sheet.size_in[0] * 72.0)  # of type, in the plane
+    places = sheet.inside(fleet)
+    gap, tall = 7.0 * point, 1.2 * NAME_PT * point
+    dots = places[["x", "y"]].to_numpy()
+    taken = [(x - gap / 2, y - gap / 2, x + gap / 2, y + gap / 2) for x, y in dots]
+    for (x, y), name, key in zip(dots, places["name"], places["terminal_id"], strict=True):
+        text = name or key
+        text = text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+        wide = 0.6 * NAME_PT * point * len(text)
+        boxes = [
+            (x0, y0, x0 + wide, y0 + tall)
+            for x0, y0 in (
+                (x + gap, y - tall / 2),
+                (x - gap - wide, y - tall / 2),
+                (x - wide / 2, y + gap),
+                (x - wide / 2, y - gap - tall),
+            )
+        ]
+        free = [b for b in boxes if left <= b[0] and b[2] <= right and low <= b[1] and b[3] <= high]
+        clear = [b for b in free if not any(_overlap(b, other) for other in taken)]
+        box = (clear or free or boxes)[0]
+        taken.append(box)
+        side = "left" if box[0] > x else "right" if box[2] < x else "center"
+        anchor = {"left": box[0], "right": box[2], "center": x}[side]
+        look = {"size": NAME_PT, "color": INK, "parse_math": False, "zorder": 6}
+        axes.text(anchor, (box[1] + box[3]) / 2, text, ha=side, va="center", **look)
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def shown_on_map(run: Run) -> dict[str, bool]:
+    """Which kinds of marks a run's map has, for those who explain it."""
+    fleet = positions(run)
+    sheet = _sheet(fleet["lon_deg"].to_numpy(), fleet["lat_deg"].to_numpy())
+    ground = sheet.inside(run.ground)
+    is_gateway = ground["kind"] == "gateway"
+    return {
+        "served": bool((fleet["served_share"] > 0).any()),
+        "broken": bool(fleet["served_share"].between(0, 1, inclusive="neither").any()),
+        "never": bool((fleet["served_share"] == 0).any()),
+        "gateways": bool(is_gateway.any()),
+        "pops": bool((~is_gateway & (ground["served_share"] > 0)).any()),
+        "disputed": bool(sheet.lines(disputed_lines())),
+    }
 
 
 def _marks(axes: Any, sheet: _Sheet, table: pd.DataFrame, label: str, **look: Any) -> Any:
@@ -225,7 +295,7 @@ def _region(middle_deg: float, span_deg: float, south_deg: float, north_deg: flo
     half = half_deg * squeeze
     edge = np.array([[-half, south_deg], [half, south_deg], [half, north_deg], [-half, north_deg]])
     size_in = (REGION_WIDTH_IN, HEAD_IN + FOOT_IN + REGION_WIDTH_IN * 0.98 * height / (2.0 * half))
-    return _Sheet(project, middle_deg, edge, 5, (-360.0, 0.0, 360.0), size_in)
+    return _Sheet(project, middle_deg, edge, REGION_GRID_DEG, (-360.0, 0.0, 360.0), size_in)
 
 
 def _world() -> _Sheet:

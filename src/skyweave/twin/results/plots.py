@@ -23,6 +23,7 @@ from skyweave.twin.results.style import (
     subject,
     titled,
 )
+from skyweave.twin.results.wording import count
 
 LATITUDE_STEP_DEG = 5.0
 
@@ -52,8 +53,8 @@ def _rtt(run: Run) -> Any:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     figure.subplots_adjust(left=0.085, right=0.965, top=0.86, bottom=0.085, hspace=0.12)
     slots = run.slots
-    utc = slots["time_utc"].dt.tz_localize(None).to_numpy()
-    low, mid, high = (1e3 * slots[f"rtt_{p}_s"] for p in ("p5", "p50", "p95"))
+    utc = _starts_and_end(run)
+    low, mid, high = (_to_the_end(1e3 * slots[f"rtt_{p}_s"]) for p in ("p5", "p50", "p95"))
     above.fill_between(
         utc, low, high, step="post", color=SKY, alpha=0.35, lw=0, label="5th to 95th percentile"
     )
@@ -61,11 +62,11 @@ def _rtt(run: Run) -> Any:
     above.set_ylabel("round-trip time (ms)")
     above.set_ylim(0, _headroom(high))
     above.legend(loc="upper right", ncols=2)
-    out = 100.0 * (1.0 - slots["served_share"])
+    out = _to_the_end(100.0 * (1.0 - slots["served_share"]))
     below.fill_between(utc, 0, out, step="post", color=VERMILLION, alpha=0.85, lw=0)
     below.set_ylabel("out of\nservice (%)")
     below.set_ylim(0, max(1.0, _headroom(out)))
-    _time_axis(below, utc, run)
+    _time_axis(below, utc)
     return figure
 
 
@@ -74,14 +75,26 @@ def _headroom(values: pd.Series) -> float:
     return 1.2 * float(values.max()) if values.notna().any() and values.max() > 0 else 1.0
 
 
-def _time_axis(axes: Any, utc: Any, run: Run) -> None:
+def _starts_and_end(run: Run) -> Any:
+    """The starts of the slots, and the end of the last, (K + 1,); nothing of a run without any."""
+    utc = run.slots["time_utc"].dt.tz_localize(None).to_numpy()
+    end = np.datetime64(run.manifest["time"]["end_utc"].removesuffix("Z"))
+    return np.append(utc, end.astype(utc.dtype)) if utc.size else utc
+
+
+def _to_the_end(values: pd.Series) -> pd.Series:
+    """Values of slots (K,) as steps are drawn: the last once more, where its slot ends."""
+    return pd.concat([values, values.tail(1)], ignore_index=True)
+
+
+def _time_axis(axes: Any, utc: Any) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     if utc.size:
-        axes.set_xlim(utc[0], np.datetime64(run.manifest["time"]["end_utc"].removesuffix("Z")))
+        axes.set_xlim(utc[0], utc[-1])
     axes.set_xlabel("UTC")
 
 
@@ -94,12 +107,12 @@ def _coverage(run: Run) -> Any:
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
     figure.subplots_adjust(left=0.075, right=0.965, top=0.83, bottom=0.1, wspace=0.28)
     _coverage_by_latitude(left, _latitude_bands(run))
-    utc = run.slots["time_utc"].dt.tz_localize(None).to_numpy()
-    share = 100.0 * run.slots["served_share"]
+    utc = _starts_and_end(run)
+    share = _to_the_end(100.0 * run.slots["served_share"])
     right.step(utc, share, where="post", color=BLUE, lw=1.6)
     right.set(ylabel="terminals served (%)", ylim=_share_limits(share))
     right.set_title("over time", loc="left", size=10)
-    _time_axis(right, utc, run)
+    _time_axis(right, utc)
     return figure
 
 
@@ -113,7 +126,10 @@ def _coverage_by_latitude(axes: Any, bands: pd.DataFrame) -> None:
         axes.text(high, lat_deg, f" {number:,}", va="center", size=7.5, color=GREY)
     axes.text(high, 1.01, " n", transform=axes.get_xaxis_transform(), size=7.5, color=GREY)
     axes.set(xlim=(low, high), xlabel="mean share of slots served (%)", ylabel="latitude (deg)")
-    axes.yaxis.set_major_locator(_steps_of(15))
+    south = 15.0 * np.floor((bands["lat_deg"].min() - 2.5) / 15.0) if len(bands) else -90.0
+    north = 15.0 * np.ceil((bands["lat_deg"].max() + 2.5) / 15.0) if len(bands) else 90.0
+    axes.set_ylim(south, north)  # whole steps, so that even a single band stands beside numbers
+    axes.yaxis.set_major_locator(_steps_of(5 if north - south <= 30.0 else 15))
     axes.set_title(f"by latitude, bands of {LATITUDE_STEP_DEG:g} deg", loc="left", size=10)
 
 
@@ -159,7 +175,7 @@ def _reasons(run: Run) -> Any:
     places = np.arange(len(shares))
     axes.barh(places, shares, height=0.42, color=VERMILLION)
     for place, share, (reason, found) in zip(places, shares, outages.items(), strict=True):
-        text = f"{Reason(reason).text}  ·  {share:.1f} %, {found['terminals']:,} terminals"
+        text = f"{Reason(reason).text}  ·  {share:.1f} %, {count(found['terminals'], 'terminal')}"
         axes.text(0.3, place - 0.32, text, va="bottom", size=9.5)
     axes.set(
         xlim=(0, 100),

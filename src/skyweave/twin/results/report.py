@@ -11,6 +11,7 @@ from pathlib import Path
 
 from skyweave.policy.reasons import Reason
 from skyweave.twin.results.folder import Run
+from skyweave.twin.results.maps import shown_on_map
 from skyweave.twin.results.markup import figure
 from skyweave.twin.results.report_tables import by_risk, dependence, site_name, sites, why
 from skyweave.twin.results.wording import (
@@ -21,20 +22,18 @@ from skyweave.twin.results.wording import (
     percent,
 )
 
-_CAPTIONS = {
-    "map.png": (
-        "Where there was service",
-        "Each dot is a site, drawn at the centre of an area of about 250 square kilometres; the "
-        "darker, the longer the delay. A ring marks a site that lost service for part of the time, "
-        "a cross one that never had any. Triangles are gateways, squares the points where the "
-        "network meets the internet. Borders in dispute are dashed.",
-    ),
-    "rtt.png": (
-        "Delay over time",
-        "Above, the time a signal takes from a site to where the network meets the internet and "
-        "back: the line is the middle site, the band holds nine in ten. Below, the share of sites "
-        "without service.",
-    ),
+_RTT_CAPTION = (
+    "Above, the time a signal takes from a site to where the network meets the internet and "
+    "back: the line is the middle site, the band holds nine in ten. Below, the share of sites "
+    "without service."
+)
+_MAP_MARKS = {
+    "served": "Each dot is a site with service; the darker, the longer the delay.",
+    "broken": "A ring marks a site that lost service for part of the time.",
+    "never": "A cross marks a site that never had any service.",
+    "gateways": "Triangles are gateways.",
+    "pops": "Squares are points where the network meets the internet.",
+    "disputed": "Borders in dispute are dashed.",
 }
 _NO_REQUESTS = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -160,6 +159,11 @@ def _worst_words(run: Run) -> str:
         return ""
     site = worst.iloc[0]
     start = moment(site["longest_outage_start_utc"], run.manifest["time"]["start_utc"])
+    if site["longest_outage_reason"] == Reason.POSITION_UNKNOWN:
+        return (
+            f"The longest break at {site_name(site)}, {duration(site['longest_outage_s'])} from "
+            f"{start} UTC, is one in which its position was not known."
+        )
     return (
         f"The site most at risk is {site_name(site)}: served {percent(site['served_share'])} of "
         f"the time, with a break of {duration(site['longest_outage_s'])} from {start} UTC because "
@@ -182,9 +186,18 @@ def _ground_words(run: Run) -> str:
 
 
 def _pictures(run: Run) -> str:
-    return "\n".join(
-        _picture(run.folder / name, title, caption) for name, (title, caption) in _CAPTIONS.items()
+    pictures = (
+        ("map.png", "Where there was service", _map_caption(run)),
+        ("rtt.png", "Delay over time", _RTT_CAPTION),
     )
+    return "\n".join(_picture(run.folder / name, title, text) for name, title, text in pictures)
+
+
+def _map_caption(run: Run) -> str:
+    """What the marks mean, of those only that are drawn."""
+    area = "Sites are drawn at the centres of areas of about 250 square kilometres."
+    is_shown = shown_on_map(run)
+    return " ".join([area, *(text for mark, text in _MAP_MARKS.items() if is_shown[mark])])
 
 
 def _picture(path: Path, title: str, caption: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from skyweave.policy.reasons import Reason
@@ -88,12 +89,19 @@ def _share_table(caption: str, head: str, shares: list[tuple[str, float]]) -> st
 
 
 def by_risk(fleet: pd.DataFrame) -> pd.DataFrame:
-    """The fleet, most at risk first: least service, then longest outage, then identity."""
-    return fleet.sort_values(
-        ["served_share", "longest_outage_s", "terminal_id"],
-        ascending=[True, False, True],
+    """The fleet, most at risk first: least service, then longest outage, then identity.
+
+    Where the longest outage is one of an unknown position, the site comes after all others that
+    had outages: what is not known is no risk found.
+    """
+    is_unknown = fleet["longest_outage_reason"] == Reason.POSITION_UNKNOWN
+    rank = np.where(fleet["served_share"] == 1, 2, is_unknown)
+    ordered = fleet.assign(rank=rank).sort_values(
+        ["rank", "served_share", "longest_outage_s", "terminal_id"],
+        ascending=[True, True, False, True],
         kind="stable",
     )
+    return ordered.drop(columns="rank")
 
 
 def sites(run: Run) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from skyweave.errors import InputError
 from skyweave.twin.results.folder import Run, reason_of
-from skyweave.twin.results.wording import moment
+from skyweave.twin.results.wording import count, moment
 
 # Okabe and Ito's colours (2008), which people with any common colour vision can tell apart.
 BLUE, SKY, GREEN, ORANGE, VERMILLION = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00"
@@ -85,12 +85,13 @@ def titled(figure: Any, title: str, subtitle: str) -> None:
 def subject(run: Run) -> str:
     """The run in one line: title, date, times, number of terminals, slot length."""
     when, title = run.manifest["time"], run.manifest["title"]
+    terminals = run.manifest["summary"]["terminals"]
     start, end = when["start_utc"], when["end_utc"]
     if len(title) > LONGEST_TITLE:
         title = title[: LONGEST_TITLE - 1] + "…"
     return (
         f"{title}  ·  {start[:10]} {moment(start, start)} to {moment(end, start)} UTC  ·  "
-        f"{run.manifest['summary']['terminals']:,} terminals  ·  every {when['slot_s']:g} s"
+        f"{count(terminals, 'terminal')}  ·  every {when['slot_s']:g} s"
     )
 
 
