@@ -99,6 +99,8 @@ def explain(
     """Say who serves a terminal, or a place, in the slot that contains `at`, or why nobody does."""
     at_utc = parse_utc(at, "--at")
     world, row = _explained(scenario, terminal, lat_deg, lon_deg, at_utc)
+    for warning in world.warnings:
+        progress(f"warning: {warning}")
     answer = explain_slot(world, row, world.slot_at(at_utc), progress)
     return {"terminal": answer.pop("terminal"), "at": format_utc(at_utc), **answer}
 
@@ -129,6 +131,8 @@ def path(
     if near.name == far.name:
         raise InputError(f'FROM and TO are both "{near.name}"; give two different places')
     at_utc = parse_utc(at if at is not None else scenario.time.start_utc, "--at")
+    for warning in world.warnings:
+        progress(f"warning: {warning}")
     progress("paths: orbits and links")
     samples = []
     for sample in paths_over_time(world, near, far, at_utc, t_s, count=k, disjoint=disjoint):

@@ -207,6 +207,22 @@ def test_a_fixed_pop_without_fibre_is_refused():
         world_of(cities=1, terminals=terminals, delay={"include_fibre": False})
 
 
+def test_objects_left_out_for_their_age_are_listed(tmp_path):
+    satellites = {"catalogue": {**FULL_FLEET["catalogue"], "max_age_days": 2.0}}
+    run = run_world(world_of(satellites, cities=1, duration_s=15), tmp_path / "run")
+    listed = run.manifest["catalogue"]["too_old"]
+    assert len(listed) == run.summary["satellites"]["left_out"]["too_old"] > 0
+    assert all("STARLINK" in line for line in listed)
+
+
+def test_columns_of_one_s_own_are_kept_but_not_positions(tmp_path):
+    (tmp_path / "f.csv").write_text("id,lat_deg,lon_deg,ward\na,1,2,north\n")
+    world = world_of(cities=1, terminal_sets=[{"file": str(tmp_path / "f.csv")}], duration_s=15)
+    fleet = run_world(world, tmp_path / "run").fleet
+    assert fleet.ward.tolist() == ["north"]
+    assert not {"lat_deg", "lon_deg"} & set(fleet.columns)
+
+
 def test_an_unknown_fixed_pop_is_refused():
     terminals = [{"id": "x", "pop_id": "nowhere", "lat_deg": 1.0, "lon_deg": 1.0}]
     with pytest.raises(InputError, match="nowhere"):
