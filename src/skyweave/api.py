@@ -99,9 +99,10 @@ def explain(
     """Say who serves a terminal, or a place, in the slot that contains `at`, or why nobody does."""
     at_utc = parse_utc(at, "--at")
     world, row = _explained(scenario, terminal, lat_deg, lon_deg, at_utc)
+    slot = world.slot_at(at_utc)
     for warning in world.warnings:
         progress(f"warning: {warning}")
-    answer = explain_slot(world, row, world.slot_at(at_utc), progress)
+    answer = explain_slot(world, row, slot, progress)
     return {"terminal": answer.pop("terminal"), "at": format_utc(at_utc), **answer}
 
 
