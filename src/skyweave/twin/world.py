@@ -61,7 +61,6 @@ class Fleet:
     left_out: dict[str, int]  # objects per class that take no part
     too_old: tuple[RowIssue, ...]
     age_days: NDArray[np.float64]  # (N,) age of the elements at the start
-    synthetic: bool
 
 
 @dataclass(frozen=True)
@@ -225,7 +224,7 @@ def _source(scenario: Scenario, source: str) -> str:
 def _synthetic_fleet(scenario: Scenario, start_utc: np.datetime64) -> Fleet:
     catalogue = combine_shells([_shell(shell, start_utc) for shell in scenario.shells])
     everyone = np.ones(len(catalogue), dtype=np.bool_)
-    return Fleet(catalogue, everyone, {}, (), age_days(catalogue, start_utc), synthetic=True)
+    return Fleet(catalogue, everyone, {}, (), age_days(catalogue, start_utc))
 
 
 def _shell(shell: Shell, epoch_utc: np.datetime64) -> Catalogue:
@@ -265,7 +264,6 @@ def _real_fleet(scenario: Scenario, start_utc: np.datetime64) -> tuple[Fleet, li
         left_out=_counts_left_out(classes, serves, len(too_old)),
         too_old=tuple(too_old),
         age_days=age_days(kept, start_utc)[used],
-        synthetic=False,
     )
     warning = age_warning(fleet.catalogue, start_utc)
     return fleet, [warning] if warning else []
