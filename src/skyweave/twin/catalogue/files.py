@@ -1,6 +1,7 @@
 """Catalogue files: opened, unpacked and recognised by their content, never by their extension."""
 
 import lzma
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Literal
 
 from skyweave.errors import InputError
 
-CatalogueFormat = Literal["tle", "omm-json", "omm-csv"]
+CatalogueFormat = Literal["tle", "omm-json", "omm-csv", "omm-xml", "omm-kvn"]
 
 MAX_FILE_BYTES = 256 * 2**20  # after decompression; the whole public catalogue is about 10 MB
 MAX_MEMBERS = 100  # of one gzip or xz file; a catalogue has one
@@ -18,16 +19,17 @@ MAX_FAULTS = 100_000  # bad rows after which a file is no catalogue at all
 SHOWN_CHARACTERS = 200
 
 _GZIP, _XZ, _BOM = b"\x1f\x8b", b"\xfd7zXZ\x00", b"\xef\xbb\xbf"
-_ADVICE = "expected TLE, 3LE, OMM JSON or OMM CSV, plain or packed with gzip or xz"
+_ADVICE = "expected TLE, 3LE or OMM (JSON, CSV, XML, KVN), plain or packed with gzip or xz"
 _OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive; unpack it first",
     b"BZh": "packed with bzip2; unpack it first",
     b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it first",
     b"\xff\xfe": "UTF-16 text; save it as UTF-8",
     b"\xfe\xff": "UTF-16 text; save it as UTF-8",
-    b"<": "XML or HTML; fetch the same elements as TLE, JSON or CSV",
-    b"CCSDS_OMM_VERS": "an OMM in key-value form; fetch the same elements as TLE, JSON or CSV",
 }
+_PAGE = re.compile(rb"<(!doctype\s+html|html|head|body|title)\b", re.IGNORECASE)
+# The first keyword of a CCSDS message names its kind; comments should not stand before it but may.
+_MESSAGE = re.compile(rb"(?:COMMENT[^\n]*\n\s*)*CCSDS_([A-Z]{1,9})_VERS\b")
 
 
 def read_content(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -120,6 +122,21 @@ def catalogue_format(content: bytes, source: str) -> CatalogueFormat:
             raise InputError(f"{source}: the file is {meaning}")
     if start[:1] in (b"[", b"{"):
         return "omm-json"
+    if start[:1] == b"<":
+        if _PAGE.match(start):
+            raise InputError(
+                f"{source}: the file is an HTML page, perhaps a site's error message; open it in a "
+                "browser to see, and fetch the elements again"
+            )
+        return "omm-xml"
+    message = _MESSAGE.match(start)
+    if message:
+        if message[1] != b"OMM":
+            raise InputError(
+                f"{source}: the file is a CCSDS {message[1].decode()}, expected an OMM (mean "
+                "elements); fetch GP data"
+            )
+        return "omm-kvn"
     if b"NORAD_CAT_ID" in start.split(b"\n", 1)[0]:
         return "omm-csv"
     if _has_element_line(content):

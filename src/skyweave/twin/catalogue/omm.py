@@ -1,6 +1,7 @@
 """Orbit Mean-Elements Messages (CCSDS 502.0-B-3) as CelesTrak and Space-Track give them: JSON, CSV.
 
-A record is a mapping from OMM keyword to value; one that cannot be used becomes an issue.
+A record is a mapping from OMM keyword to value; one that cannot be used becomes an issue.  The
+table of records serves all notations; XML and KVN are read in modules of their own.
 """
 
 import csv
@@ -40,10 +41,20 @@ _NUMBERS = {  # column of the catalogue: keyword
 }
 _REQUIRED = ("NORAD_CAT_ID", "EPOCH", *_NUMBERS.values())
 _FIXED = {  # metadata that may be left out, but not say anything else
-    "CENTER_NAME": "EARTH",
-    "REF_FRAME": "TEME",
-    "TIME_SYSTEM": "UTC",
-    "MEAN_ELEMENT_THEORY": "SGP4",
+    "CENTER_NAME": ("EARTH",),
+    "REF_FRAME": ("TEME",),
+    "TIME_SYSTEM": ("UTC",),
+    "MEAN_ELEMENT_THEORY": ("SGP4", "SGP/SGP4"),  # the second in CelesTrak's KVN
+}
+_UNITS = {  # of the numbers that are used; XML and KVN may name them
+    "MEAN_MOTION": "rev/day",
+    "ECCENTRICITY": "",
+    "INCLINATION": "deg",
+    "RA_OF_ASC_NODE": "deg",
+    "ARG_OF_PERICENTER": "deg",
+    "MEAN_ANOMALY": "deg",
+    "BSTAR": "1/ER",
+    "MEAN_MOTION_DOT": "rev/day**2",
 }
 _NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *", re.ASCII)
 _EPOCH = re.compile(r"(\d{4})-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?Z?", re.ASCII)
@@ -55,7 +66,7 @@ class _RecordError(Exception):
     """Why a record cannot be used; becomes the reason of a RowIssue."""
 
 
-class _Table:
+class OmmTable:
     """Usable records, column by column, and issues for the others."""
 
     def __init__(self, source: str) -> None:
@@ -101,10 +112,10 @@ def read_omm_csv(content: bytes, source: str) -> Catalogue:
         raise InputError(f"{source}: has more than {MAX_LINES} lines; give the file of one day")
     head = next(n for n, line in enumerate(lines) if line.strip())
     keywords = _keywords(lines[head], f"{source}: line {head + 1}")
-    table = _Table(source)
+    table = OmmTable(source)
     for number, line in enumerate(lines[head + 1 :], start=head + 2):
         if len(line) > MAX_LINE_BYTES:
-            table.refuse(number, _too_long(line), line[:MAX_LINE_BYTES].decode("ascii", "replace"))
+            table.refuse(number, too_long(line), line[:MAX_LINE_BYTES].decode("ascii", "replace"))
         elif line.strip():
             text = line.decode("ascii", errors="replace")
             values = _fields(text)
@@ -117,7 +128,7 @@ def read_omm_csv(content: bytes, source: str) -> Catalogue:
 
 def _keywords(line: bytes, where: str) -> list[str]:
     if len(line) > MAX_LINE_BYTES:
-        raise InputError(f"{where}: {_too_long(line)}")
+        raise InputError(f"{where}: {too_long(line)}")
     keywords = [word.strip() for word in _fields(line.decode("ascii", errors="replace"))]
     if len(keywords) == 1:
         raise InputError(
@@ -137,7 +148,8 @@ def _fields(text: str) -> list[str]:
     return next(csv.reader([text]), []) if '"' in text else text.split(",")
 
 
-def _too_long(line: bytes) -> str:
+def too_long(line: bytes) -> str:
+    """Return why an overlong line is refused."""
     return (
         f"the line is {len(line)} bytes long, over the {MAX_LINE_BYTES} accepted; it was not read"
     )
@@ -154,7 +166,7 @@ def read_omm_json(content: bytes, source: str) -> Catalogue:
     is an issue.
     """
     text = content.decode("utf-8", errors="replace")
-    table = _Table(source)
+    table = OmmTable(source)
     line, counted_to = 1, 0
     for record, start, stop, problem in _records(text):
         if not isinstance(record, dict):
@@ -203,16 +215,25 @@ def _json_problem(fault: Exception) -> str:
     return "it is nested too deep"
 
 
+def carries_unit(keyword: str) -> bool:
+    """Return whether a number of this keyword may stand with a unit."""
+    return keyword in _UNITS
+
+
+def unit_fault(keyword: str, unit: str) -> str:
+    """Return why a unit would change the number of a keyword, or "" where it would not."""
+    expected = _UNITS.get(keyword)
+    unit = unit.strip()
+    if expected is None or unit.casefold() in ("", "n/a", expected.casefold()):
+        return ""
+    return f"{keyword} is in {_short(unit)}, expected {expected or 'no unit'}"
+
+
 def _row(record: Record) -> tuple[Any, ...]:
+    _refuse_other_theory(record)
     for keyword in _REQUIRED:
         if record.get(keyword) in (None, ""):
             raise _RecordError(_missing(keyword, [key for key in record if record[key] != ""]))
-    for keyword, expected in _FIXED.items():
-        found = record.get(keyword)
-        if found not in (None, "", expected):
-            raise _RecordError(f"{keyword} is {_short(found)}, expected {expected}")
-    if _number(record.get("EPHEMERIS_TYPE") or 0.0, "EPHEMERIS_TYPE") == SGP4_XP:
-        raise _RecordError("EPHEMERIS_TYPE is 4 (SGP4-XP), which SGP4 cannot propagate")
     return (
         _name(record.get("OBJECT_NAME")),
         _norad_id(record["NORAD_CAT_ID"]),
@@ -220,6 +241,16 @@ def _row(record: Record) -> tuple[Any, ...]:
         _epoch(record["EPOCH"]),
         *(_element(column, keyword, record[keyword]) for column, keyword in _NUMBERS.items()),
     )
+
+
+def _refuse_other_theory(record: Record) -> None:
+    """Refuse elements that are not SGP4's; first, because other theories have other keywords."""
+    for keyword, accepted in _FIXED.items():
+        found = record.get(keyword)
+        if found not in (None, "", *accepted):
+            raise _RecordError(f"{keyword} is {_short(found)}, expected {accepted[0]}")
+    if _number(record.get("EPHEMERIS_TYPE") or 0.0, "EPHEMERIS_TYPE") == SGP4_XP:
+        raise _RecordError("EPHEMERIS_TYPE is 4 (SGP4-XP), which SGP4 cannot propagate")
 
 
 def _missing(keyword: str, present: Sequence[str]) -> str:

@@ -6,20 +6,30 @@ from pathlib import Path
 
 from skyweave.data import read_data
 from skyweave.errors import InputError
+from skyweave.twin.catalogue.cache import CACHE_PREFIX, fetched_folder
 from skyweave.twin.catalogue.elements import Catalogue, RowIssue, concatenate
 from skyweave.twin.catalogue.files import catalogue_format, read_content
 from skyweave.twin.catalogue.omm import read_omm_csv, read_omm_json
+from skyweave.twin.catalogue.omm_kvn import read_omm_kvn
+from skyweave.twin.catalogue.omm_xml import read_omm_xml
 from skyweave.twin.catalogue.tle import read_tle
 
 BUILTIN = {"builtin:2026-06-14": "active_2026-06-14.tle.xz"}
+
+_OMM_READERS = {
+    "omm-json": read_omm_json,
+    "omm-csv": read_omm_csv,
+    "omm-xml": read_omm_xml,
+    "omm-kvn": read_omm_kvn,
+}
 
 
 def read_catalogue(source: str | Path, *, verify_checksums: bool = True) -> Catalogue:
     """Return every readable element set of a source, with an issue for each that is not.
 
-    `source` is a built-in name such as "builtin:2026-06-14", a file, or a folder, of which all
-    files are read, and those of its folders, but not deeper; hidden ones are passed over.  A folder
-    may hold many sets of one object: see `nearest_epoch`.  Formats are told by content, and a file
+    `source` is a built-in name such as "builtin:2026-06-14", what was fetched of a group such as
+    "cache:active", a file, or a folder, of which all files are read, and those of its folders, but
+    not deeper; hidden ones are passed over.  A folder may hold many sets of one object: see `nearest_epoch`.  Formats are told by content, and a file
     of a folder that is no catalogue is an issue with line 0.
     `verify_checksums=False` accepts TLE lines whose checksum is wrong or missing.
     """
@@ -28,6 +38,8 @@ def read_catalogue(source: str | Path, *, verify_checksums: bool = True) -> Cata
         raise InputError('the catalogue source is empty; give a file, a folder or "builtin:DATE"')
     if name.startswith("builtin:"):
         return _builtin(name, verify_checksums)
+    if name.startswith(CACHE_PREFIX):
+        return _folder(fetched_folder(name), verify_checksums)
     if os.path.isdir(name):  # False, not an error, for names that cannot be looked up
         return _folder(Path(name), verify_checksums)
     return _file(Path(name), verify_checksums)
@@ -95,10 +107,8 @@ def _content(content: bytes, source: str, verify_checksums: bool) -> Catalogue:
     form = catalogue_format(content, source)
     if form == "tle":
         catalogue = read_tle(content, source, verify_checksums=verify_checksums)
-    elif form == "omm-json":
-        catalogue = read_omm_json(content, source)
     else:
-        catalogue = read_omm_csv(content, source)
+        catalogue = _OMM_READERS[form](content, source)
     if not len(catalogue):
         raise _nothing_read(source, catalogue.issues)
     return catalogue

@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from skyweave.constants import EARTH_MEAN_RADIUS_M
 from skyweave.errors import InputError
 from skyweave.frames import great_circle_m
+from skyweave.markup import is_markup
 from skyweave.places.boundaries import wrap_deg
 from skyweave.time import format_utc, parse_utc
+from skyweave.twin.terminals.gpx import gpx_rows
 from skyweave.twin.terminals.rows import (
     HEIGHT,
     LATITUDE,
@@ -27,6 +29,11 @@ FloatArray = NDArray[np.float64]
 TimeArray = NDArray[np.datetime64]
 
 COLUMNS = ("time_utc", "lat_deg", "lon_deg", "height_wgs84_m")
+
+_IN_ORDER_CSV = "sort the fixes by time, each at its own"
+_IN_ORDER_GPX = (
+    "put tracks and segments in order of time, and recordings that overlap into two files"
+)
 
 # Between fixes this far apart many great circles are as short as each other.
 _OPPOSITE_DEG = 179.0
@@ -76,18 +83,23 @@ class Track:
 def read_track(path: str | Path) -> Track:
     """Read a track: CSV with `time_utc,lat_deg,lon_deg`, optionally `height_wgs84_m` (else 0).
 
-    Times are UTC with Z or an offset and increase from line to line; there are two fixes or more.
+    A file that begins as XML is read as GPX 1.0 or 1.1: the points of all its tracks and segments,
+    in the order of the file, with `<ele>` as height (see `gpx_rows` for the size of that error).
+    Times are UTC with Z or an offset and increase from fix to fix; there are two fixes or more.
     """
     return parse_track(read_bytes(path), str(path))
 
 
 def parse_track(content: bytes, source: str) -> Track:
     """Read the content of a track file; `source` is what errors call it."""
-    rows = parse_rows(content, source, COLUMNS[:3], COLUMNS)
+    if is_markup(content):
+        rows, in_order = gpx_rows(content, source), _IN_ORDER_GPX
+    else:
+        rows, in_order = parse_rows(content, source, COLUMNS[:3], COLUMNS), _IN_ORDER_CSV
     if len(rows) < 2:
         raise InputError(f"{source}: {len(rows)} fixes; a track needs at least 2: add when it ends")
     track = Track(
-        utc=_times(rows),
+        utc=_times(rows, in_order),
         lat_deg=rows.numbers(LATITUDE),
         lon_deg=wrap_deg(rows.numbers(LONGITUDE)),
         height_wgs84_m=rows.numbers(HEIGHT, default=0.0),
@@ -165,7 +177,7 @@ def _turned(first: FloatArray, last: FloatArray, share: FloatArray) -> FloatArra
     return before[:, None] * first + after[:, None] * last
 
 
-def _times(rows: CsvRows) -> TimeArray:
+def _times(rows: CsvRows, in_order: str) -> TimeArray:
     cells = rows.cells["time_utc"]
     utc = np.array(
         [parse_utc(text, f"{rows.at(row)}: time_utc") for row, text in enumerate(cells)],
@@ -176,8 +188,7 @@ def _times(rows: CsvRows) -> TimeArray:
         row = int(late[0]) + 1
         raise InputError(
             f"{rows.at(row)}: time_utc {format_utc(utc[row])} is not after "
-            f"{format_utc(utc[row - 1])} of line {rows.line[row - 1]}; sort the fixes by time, "
-            "each at its own"
+            f"{format_utc(utc[row - 1])} of line {rows.line[row - 1]}; {in_order}"
         )
     return utc
 
