@@ -9,7 +9,7 @@ from skyweave.policy import Reason
 from skyweave.twin.results import write
 from skyweave.twin.results.chunk import ARRAYS, AccessChunk, RunLabels
 from skyweave.twin.results.fleet import cells_of
-from skyweave.twin.results.manifest import Execution, RunFacts
+from skyweave.twin.results.manifest import Execution, OperatorFacts, RunFacts
 from skyweave.twin.results.tables import AccessWriter
 
 PROCESSING_S = 0.010
@@ -35,16 +35,19 @@ def labels_of(terminals=12, slots=30, satellites=9, slot_s=15.0, lat_deg=None, l
         account=np.full(terminals, "Health"),
         country=np.full(terminals, "PH"),
         sponsor=np.full(terminals, "Fund"),
+        terminal_operator=np.full(terminals, "Starlink"),
         cell=cells_of(lat_deg, lon_deg),
         norad_id=np.arange(satellites, dtype=np.int64) + 44_000,
         gateway_id=np.array(["angeles", "akita", "sumba", "ship"]),
         gateway_name=np.array(["Angeles, Philippines", "Akita", "Sumba", "Ship"]),
         gateway_country=np.array(["PH", "JP", "ID", ""]),
+        gateway_operator=np.full(4, "Starlink"),
         gateway_lat_deg=np.array([15.1, 39.7, -9.7, 0.0]),
         gateway_lon_deg=np.array([120.6, 140.1, 120.0, 150.0]),
         pop_id=np.array(["mnl", "tyo"]),
         pop_city=np.array(["Manila", "Tokyo"]),
         pop_country=np.array(["PH", "JP"]),
+        pop_operator=np.full(2, "Starlink"),
         pop_lat_deg=np.array([14.6, 35.7]),
         pop_lon_deg=np.array([121.0, 139.7]),
     )
@@ -95,13 +98,25 @@ def out_throughout(labels, reason=Reason.NO_SATELLITE_IN_VIEW):
     return replace(chunk, **nothing | {"reason": np.full_like(chunk.reason, reason.number)})
 
 
-def stream(folder, labels, chunk, cut=None, access="all"):
+def stream(folder, labels, chunk, cut=None, access="all", before=None):
     """Write a run's tables in pieces of `cut` slots and return its statistics."""
+    return stream_both(folder, labels, chunk, before, cut, access)[0]
+
+
+def stream_both(folder, labels, chunk, before, cut=None, access="all"):
+    """The same with the statistics of what would have been, None without `before`."""
     cut = cut or labels.slots
-    with AccessWriter(folder, labels, access) as writer:
+    with AccessWriter(folder, labels, access, compares=before is not None) as writer:
         for start in range(0, labels.slots, cut):
-            writer.write(chunk.part(start, min(start + cut, labels.slots)))
-        return writer.finish()
+            stop = min(start + cut, labels.slots)
+            writer.write(chunk.part(start, stop), before and before.part(start, stop))
+        return writer.finish(), writer.finish_before()
+
+
+def operator_of(name="Starlink", satellites=9, gateways=4, pops=2):
+    """Facts about one invented operator."""
+    left_out = {"direct_to_cell": 2, "other": 1}
+    return OperatorFacts(name, "builtin:2026-06-14", satellites, left_out, gateways, pops)
 
 
 def facts_of(**changes):
@@ -115,18 +130,25 @@ def facts_of(**changes):
         element_age_days=np.array([0.1, -0.3, 0.2]),
         satellites_used=9,
         satellites_left_out={"direct_to_cell": 2, "other": 1},
+        operators=(operator_of(),),
+        without=(),
+        obstructed=0,
+        cones=0,
+        landing_rules=(),
         processing_s=PROCESSING_S,
     )
     return replace(facts, **changes)
 
 
-def write_run(folder, labels, chunk, facts=None, execution=None, access="all", pictures=()):
+def write_run(
+    folder, labels, chunk, facts=None, execution=None, access="all", pictures=(), before=None
+):
     """Write a whole run folder, except for the renaming, with the pictures asked for."""
     folder.mkdir(exist_ok=True, parents=True)
-    statistics = stream(folder, labels, chunk, access=access)
+    now, was = stream_both(folder, labels, chunk, before, access=access)
     execution = execution or Execution(wall_s=1.5, workers=2, host="here")
     with patch.object(write, "RUN_PICTURES", pictures):
-        write.write_results(folder, labels, facts or facts_of(), statistics, execution)
+        write.write_results(folder, labels, facts or facts_of(), now, execution, was)
     return folder
 
 

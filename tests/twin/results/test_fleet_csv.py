@@ -22,6 +22,7 @@ COLUMNS = [
     "country",
     "sponsor",
     "cell",
+    "operator",
     "served_share",
     "outages",
     "longest_outage_s",
@@ -34,8 +35,10 @@ COLUMNS = [
     "main_gateway_country",
     "main_gateway_share",
     "main_pop_id",
+    "main_pop_country",
     "main_pop_share",
     "gateway_countries",
+    "pop_countries",
     "isl_share",
 ]
 

@@ -17,8 +17,10 @@ Names = NDArray[np.str_]
 class RunLabels:
     """The names behind the row numbers of a run's arrays; "" where a text is not known.
 
-    S terminals, N satellites, G gateways, P points of presence.  No field holds an exact position
-    of a terminal: `cell` is its H3 resolution 5 cell (`cells_of`), "" for one that moves.
+    S terminals, N satellites, G gateways, P points of presence, each of all operators in order: two
+    operators that share a list of gateways have rows of their own, told apart by the operator.  No
+    field holds an exact position of a terminal: `cell` is its H3 resolution 5 cell (`cells_of`),
+    "" for one that moves.
     """
 
     epoch_utc: np.datetime64  # start of slot 0
@@ -31,16 +33,19 @@ class RunLabels:
     account: Names  # (S,)
     country: Names  # (S,) ISO 3166 alpha-2
     sponsor: Names  # (S,)
+    terminal_operator: Names  # (S,) whose network serves it
     cell: Names  # (S,)
     norad_id: NDArray[np.int64]  # (N,)
     gateway_id: Names  # (G,)
     gateway_name: Names  # (G,)
     gateway_country: Names  # (G,) ISO 3166 alpha-2
+    gateway_operator: Names  # (G,)
     gateway_lat_deg: FloatArray  # (G,)
     gateway_lon_deg: FloatArray  # (G,)
     pop_id: Names  # (P,)
     pop_city: Names  # (P,)
     pop_country: Names  # (P,) ISO 3166 alpha-2
+    pop_operator: Names  # (P,)
     pop_lat_deg: FloatArray  # (P,)
     pop_lon_deg: FloatArray  # (P,)
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)  # more of the fleet's columns

@@ -18,7 +18,7 @@ from skyweave.twin.results.statistics import RunStatistics
 
 CELL_RESOLUTION = 5  # H3: about 250 km2; the finest that leaves an owner's file
 
-FLEET_NUMBERS = (
+SERVICE_NUMBERS = (
     "served_share",
     "outages",
     "longest_outage_s",
@@ -29,7 +29,15 @@ FLEET_NUMBERS = (
     "main_pop_share",
     "isl_share",
 )
-GROUND_NUMBERS = ("lat_deg", "lon_deg", "served_share")
+COMPARED_NUMBERS = (
+    "served_share_before",
+    "lost_share",
+    "longest_outage_before_s",
+    "rtt_p50_before_s",
+)
+FLEET_NUMBERS = (*SERVICE_NUMBERS, *COMPARED_NUMBERS)
+COMPARED_TEXTS = ("main_gateway_before_id", "gateway_countries_before", "pop_countries_before")
+GROUND_NUMBERS = ("lat_deg", "lon_deg", "served_share", "served_share_before")
 
 _SLOT_SCHEMA = pa.schema(
     [
@@ -62,12 +70,19 @@ def cells_of(lat_deg: NDArray[np.float64], lon_deg: NDArray[np.float64]) -> NDAr
     return np.array(cells, dtype=np.str_)
 
 
-def write_fleet(path: Path, labels: RunLabels, statistics: RunStatistics) -> None:
+def write_fleet(
+    path: Path,
+    labels: RunLabels,
+    statistics: RunStatistics,
+    before: RunStatistics | None = None,
+) -> None:
     """Write one row per terminal, in the scenario's order.
 
     Shares of gateways, PoPs, countries and laser links are of the slots served; `main_` names the
-    gateway or PoP that carried most of them; empty where the terminal was never served.  The
-    owner's further columns come last, without any that is named like ours or like a position.
+    gateway or PoP that carried most of them; empty where the terminal was never served.  With
+    `before`, what would have been with everything that the run leaves out, the columns of
+    `COMPARED_NUMBERS` and `COMPARED_TEXTS` follow; `lost_share` is of all slots.  The owner's
+    further columns come last, without any that is named like ours or like a position.
     """
     table = {
         "terminal_id": labels.terminal_id,
@@ -78,13 +93,16 @@ def write_fleet(path: Path, labels: RunLabels, statistics: RunStatistics) -> Non
         "country": labels.country,
         "sponsor": labels.sponsor,
         "cell": labels.cell,
+        "operator": labels.terminal_operator,
         **_service(labels, statistics),
         **_dependence(labels, statistics),
+        **(_comparison(labels, statistics, before) if before else {}),
     }
+    ours = {*table, *COMPARED_NUMBERS, *COMPARED_TEXTS}
     others = {
         name: cells
         for name, cells in labels.extra.items()
-        if name.casefold() not in table and not _is_position(name)
+        if name.casefold() not in ours and not _is_position(name)
     }
     _write_csv(path, table | others)
 
@@ -94,24 +112,36 @@ def _is_position(column: str) -> bool:
     return _POSITION.fullmatch(column.strip()) is not None
 
 
-def write_ground(path: Path, labels: RunLabels, statistics: RunStatistics) -> None:
-    """Write one row per gateway, then per PoP; `served_share` is of all served terminal-slots."""
+def write_ground(
+    path: Path,
+    labels: RunLabels,
+    statistics: RunStatistics,
+    before: RunStatistics | None = None,
+) -> None:
+    """Write one row per gateway, then per PoP; `served_share` is of all served terminal-slots.
+
+    `served_share_before` is the same of what would have been, where there is something to compare.
+    """
     gateways, pops = labels.gateway_id.size, labels.pop_id.size
-    carried = (statistics.gateway_slots, statistics.pop_slots)
-    total = statistics.served_slots.sum()
-    shares = np.concatenate([_ratio(slots.sum(axis=0), total) for slots in carried])
-    _write_csv(
-        path,
-        {
-            "kind": ["gateway"] * gateways + ["pop"] * pops,
-            "id": np.append(labels.gateway_id, labels.pop_id),
-            "name": np.append(labels.gateway_name, labels.pop_city),
-            "country": np.append(labels.gateway_country, labels.pop_country),
-            "lat_deg": np.append(labels.gateway_lat_deg, labels.pop_lat_deg),
-            "lon_deg": np.append(labels.gateway_lon_deg, labels.pop_lon_deg),
-            "served_share": _numbers(shares, 9),
-        },
-    )
+    table: Table = {
+        "kind": ["gateway"] * gateways + ["pop"] * pops,
+        "id": np.append(labels.gateway_id, labels.pop_id),
+        "name": np.append(labels.gateway_name, labels.pop_city),
+        "country": np.append(labels.gateway_country, labels.pop_country),
+        "operator": np.append(labels.gateway_operator, labels.pop_operator),
+        "lat_deg": np.append(labels.gateway_lat_deg, labels.pop_lat_deg),
+        "lon_deg": np.append(labels.gateway_lon_deg, labels.pop_lon_deg),
+        "served_share": _numbers(_carried(statistics), 9),
+    }
+    compared = {"served_share_before": _numbers(_carried(before), 9)} if before else {}
+    _write_csv(path, {**table, **compared})
+
+
+def _carried(statistics: RunStatistics) -> NDArray[np.float64]:
+    """The share of all served terminal-slots that each gateway, then each PoP carried, (G + P,)."""
+    counts = (statistics.gateway_slots, statistics.pop_slots)
+    slots = np.concatenate([found.sum(axis=0, dtype=np.int64) for found in counts])
+    return _ratio(slots, statistics.served_slots.sum())
 
 
 def write_slots(path: Path, labels: RunLabels, statistics: RunStatistics) -> None:
@@ -160,9 +190,27 @@ def _dependence(labels: RunLabels, statistics: RunStatistics) -> Table:
         "main_gateway_country": _named(labels.gateway_country, gateway),
         "main_gateway_share": _numbers(gateway_share, 6),
         "main_pop_id": _named(labels.pop_id, pop),
+        "main_pop_country": _named(labels.pop_country, pop),
         "main_pop_share": _numbers(pop_share, 6),
-        "gateway_countries": _country_shares(labels, statistics),
+        "gateway_countries": _gateway_countries(labels, statistics),
+        "pop_countries": _pop_countries(labels, statistics),
         "isl_share": _numbers(_ratio(statistics.isl_slots, served), 6),
+    }
+
+
+def _comparison(labels: RunLabels, now: RunStatistics, before: RunStatistics) -> Table:
+    """The columns that say what would have been, and how much of it is lost."""
+    lost = np.zeros(labels.terminals) if now.lost_slots is None else now.lost_slots
+    longest_s = before.longest_outage_slots.astype(np.float64) * before.slot_s
+    gateway, _ = _main(before.gateway_slots, before.served_slots)
+    return {
+        "served_share_before": _numbers(_ratio(before.served_slots, labels.slots), 6),
+        "lost_share": _numbers(_ratio(lost, labels.slots), 6),
+        "longest_outage_before_s": _numbers(longest_s, 3),
+        "rtt_p50_before_s": _numbers(before.rtt_p50_s, 9),
+        "main_gateway_before_id": _named(labels.gateway_id, gateway),
+        "gateway_countries_before": _gateway_countries(labels, before),
+        "pop_countries_before": _pop_countries(labels, before),
     }
 
 
@@ -176,18 +224,37 @@ def _main(
     return np.where(most > 0, slots.argmax(axis=1), -1), _ratio(most, served)
 
 
-def _country_shares(labels: RunLabels, statistics: RunStatistics) -> list[str]:
-    """Of each terminal "PH 0.9125; JP 0.0875": served slots by gateway country, largest first."""
-    countries, column = np.unique(labels.gateway_country, return_inverse=True)
-    slots = np.zeros((labels.terminals, countries.size), dtype=np.int64)
-    np.add.at(slots.T, column, statistics.gateway_slots.T)
-    shares = _ratio(slots, statistics.served_slots[:, None])
-    names = [country or "unknown" for country in countries.tolist()]
-    texts = []
-    for row in shares:
-        largest = [j for j in np.argsort(-row, kind="stable") if row[j] > 0.0]
-        texts.append("; ".join(f"{names[j]} {row[j]:.4f}" for j in largest))
-    return texts
+def _gateway_countries(labels: RunLabels, found: RunStatistics) -> list[str]:
+    return _country_shares(labels.gateway_country, found.gateway_slots, found.served_slots)
+
+
+def _pop_countries(labels: RunLabels, found: RunStatistics) -> list[str]:
+    return _country_shares(labels.pop_country, found.pop_slots, found.served_slots)
+
+
+def _country_shares(
+    country: Names, slots: NDArray[np.int32], served: NDArray[np.int64]
+) -> list[str]:
+    """Of each terminal "PH 0.9125; JP 0.0875": served slots by country, largest first.
+
+    `country` (G,) belongs to the columns of `slots` (S, G); `served` (S,) is their sum.
+    """
+    countries, column = np.unique(country, return_inverse=True)
+    totals = (
+        np.stack(
+            [slots[:, column == j].sum(axis=1, dtype=np.int64) for j in range(countries.size)],
+            axis=1,
+        )
+        if countries.size
+        else np.zeros((served.size, 0), dtype=np.int64)
+    )
+    shares = _ratio(totals, served[:, None])
+    order = np.argsort(-shares, axis=1, kind="stable")
+    names = [name or "unknown" for name in countries.tolist()]
+    return [
+        "; ".join(f"{names[j]} {row[j]:.4f}" for j in best if row[j] > 0.0)
+        for row, best in zip(shares, order, strict=True)
+    ]
 
 
 def _named(names: Names, rows: NDArray[np.int64]) -> Names:

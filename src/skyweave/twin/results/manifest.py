@@ -26,6 +26,18 @@ DIGITS = 9  # of seconds and shares: a nanosecond, and past what summing order c
 
 
 @dataclass(frozen=True)
+class OperatorFacts:
+    """One operator of a run: where its satellites come from and how large its network is."""
+
+    name: str
+    catalogue_source: str
+    satellites_used: int
+    satellites_left_out: Mapping[str, int]  # by satellite class
+    gateways: int
+    pops: int
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """What a run knows about itself besides its results; nothing here depends on the machine."""
 
@@ -37,6 +49,11 @@ class RunFacts:
     element_age_days: NDArray[np.float64]  # of the satellites used, from epoch to the run's start
     satellites_used: int
     satellites_left_out: Mapping[str, int]  # by satellite class
+    operators: tuple[OperatorFacts, ...]
+    without: tuple[str, ...]  # what the run leaves out on purpose, as given: "country:DE"
+    obstructed: int  # terminals with something that stands in their dish's view
+    cones: int  # terminals whose dish has a field of view
+    landing_rules: tuple[str, ...]  # one plain sentence each, without a full stop
     rows_left_out: Mapping[str, int] = field(default_factory=dict)  # catalogue rows by cause
     orientation: str = "iers"  # "none": UT1 = UTC, no polar motion
     is_inside_orientation_table: bool = True
@@ -60,6 +77,7 @@ def manifest_of(
     facts: RunFacts,
     statistics: RunStatistics,
     execution: Execution,
+    before: RunStatistics | None = None,
 ) -> dict[str, Any]:
     """Return the manifest of a run whose tables already stand in `folder`."""
     return {
@@ -72,7 +90,9 @@ def manifest_of(
             "slot_s": labels.slot_s,
             "slots": labels.slots,
         },
-        "summary": summary_of(labels, facts, statistics),
+        "without": list(facts.without),
+        "operators": [_operator(operator) for operator in facts.operators],
+        "summary": summary_of(labels, facts, statistics, before),
         "outages": _outages(statistics),
         "mean_rtt_parts_s": _mean_parts(facts, statistics),
         "warnings": [*facts.warnings, *_warnings(statistics)],
@@ -90,6 +110,8 @@ def manifest_of(
         },
         "gateways": int(labels.gateway_id.size),
         "pops": int(labels.pop_id.size),
+        "landing_rules": list(facts.landing_rules),
+        "sky": {"obstructed": facts.obstructed, "fields_of_view": facts.cones},
         "scenario_digest": scenario_digest(facts.scenario),
         "scenario": _without_positions(facts.scenario),
         "versions": _versions(),
@@ -108,11 +130,16 @@ def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def summary_of(labels: RunLabels, facts: RunFacts, statistics: RunStatistics) -> dict[str, Any]:
+def summary_of(
+    labels: RunLabels,
+    facts: RunFacts,
+    statistics: RunStatistics,
+    before: RunStatistics | None = None,
+) -> dict[str, Any]:
     """The part of `run --json` that does not depend on where and how fast the run was made.
 
     `outages_by_reason` counts terminal-slots without service, so that with the served ones they
-    sum to slots times terminals.
+    sum to slots times terminals.  `before` is what would have been with what is `without`.
     """
     return {
         "scenario": facts.title,
@@ -123,14 +150,41 @@ def summary_of(labels: RunLabels, facts: RunFacts, statistics: RunStatistics) ->
             "left_out": dict(facts.satellites_left_out),
         },
         "served_share": _rounded(statistics.served_share),
-        "rtt_s": {
-            name: _rounded(value)
-            for name, value in zip(("p5", "p50", "p95"), statistics.rtt_s, strict=True)
-        },
+        "rtt_s": _rtts(statistics),
         "handovers_per_hour": _rounded(statistics.handovers_per_hour),
-        "outages_by_reason": {
-            reason: found["terminal_slots"] for reason, found in _outages(statistics).items()
+        "outages_by_reason": _slots_by_reason(statistics),
+        **({"without": list(facts.without)} if facts.without else {}),
+        **({"before": _summary_before(before)} if before else {}),
+    }
+
+
+def _summary_before(before: RunStatistics) -> dict[str, Any]:
+    return {
+        "served_share": _rounded(before.served_share),
+        "rtt_s": _rtts(before),
+        "outages_by_reason": _slots_by_reason(before),
+    }
+
+
+def _rtts(statistics: RunStatistics) -> dict[str, float | None]:
+    values = zip(("p5", "p50", "p95"), statistics.rtt_s, strict=True)
+    return {name: _rounded(value) for name, value in values}
+
+
+def _slots_by_reason(statistics: RunStatistics) -> dict[str, int]:
+    return {reason: found["terminal_slots"] for reason, found in _outages(statistics).items()}
+
+
+def _operator(operator: OperatorFacts) -> dict[str, Any]:
+    return {
+        "name": operator.name,
+        "catalogue": operator.catalogue_source,
+        "satellites": {
+            "used": operator.satellites_used,
+            "left_out": dict(operator.satellites_left_out),
         },
+        "gateways": operator.gateways,
+        "pops": operator.pops,
     }
 
 

@@ -54,6 +54,9 @@ class RunStatistics:
     slot_rtt_s: FloatArray  # (T, 3) p5, p50, p95 over the terminals served
     rtt_s: FloatArray  # (3,) p5, p50, p95 over all served terminal-slots
     mean_parts_s: dict[str, float]  # mean of each RTT part over all served terminal-slots
+    lost_slots: IntArray | None = (
+        None  # (S,) slots out that had service in what it is compared with
+    )
 
     @property
     def served_share(self) -> float:

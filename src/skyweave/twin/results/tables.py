@@ -4,6 +4,7 @@ The pipeline hands over plain arrays for any number of slots at a time; the file
 how the slots were cut, because they are cut again into groups of one fixed size here.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -63,13 +64,18 @@ class AccessWriter:
     those whose state, reason, satellite, gateway or PoP differs from the slot before; or `none`,
     which leaves a table without rows.  Events and statistics always see every slot.
 
+    A run that leaves something out on purpose `compares`: each chunk comes with the same slots as
+    they would have been, of which only statistics are kept.
+
         with AccessWriter(folder, labels) as writer:
             for chunk in chunks:
                 writer.write(chunk)
             statistics = writer.finish()
     """
 
-    def __init__(self, folder: Path, labels: RunLabels, access: AccessMode = "all") -> None:
+    def __init__(
+        self, folder: Path, labels: RunLabels, access: AccessMode = "all", compares: bool = False
+    ) -> None:
         if access not in ACCESS_MODES:
             raise InputError(f"[results] access = {access!r}: use one of {', '.join(ACCESS_MODES)}")
         self._labels = labels
@@ -80,6 +86,7 @@ class AccessWriter:
         self._last: AccessChunk | None = None  # the last slot written
         self._next_slot = 0
         self._statistics = StatisticsBuilder(labels, folder)
+        self._before = _Before(labels, folder) if compares else None
         self._access = _parquet(folder / "access.parquet", ACCESS_SCHEMA)
         self._events = _parquet(folder / "events.parquet", EVENT_SCHEMA)
 
@@ -95,14 +102,22 @@ class AccessWriter:
         self._access.close()
         self._events.close()
         self._statistics.close()
+        if self._before is not None:
+            self._before.statistics.close()
 
-    def write(self, chunk: AccessChunk) -> None:
-        """Take the next slots, in order; any number of them."""
+    def write(self, chunk: AccessChunk, before: AccessChunk | None = None) -> None:
+        """Take the next slots, in order; any number of them, with what would have been in each."""
         chunk.check(self._labels, self._next_slot)
+        if (before is None) != (self._before is None):
+            raise InputError(f"before is {before}: pass it exactly when the writer compares")
+        if before is not None:
+            before.check(self._labels, self._next_slot)
         start = 0
         while start < chunk.slots:
             stop = min(chunk.slots, start + self._room())
             self._waiting.append(chunk.part(start, stop))
+            if self._before is not None and before is not None:
+                self._before.waiting.append(before.part(start, stop))
             self._next_slot += stop - start
             start = stop
             if self._room() == self._group_slots:
@@ -118,7 +133,12 @@ class AccessWriter:
             self._write_group()
         self._access.close()
         self._events.close()
-        return self._statistics.finish()
+        found = self._statistics.finish()
+        return replace(found, lost_slots=self._before.lost_slots) if self._before else found
+
+    def finish_before(self) -> RunStatistics | None:
+        """Return the statistics of what would have been, after `finish`; None without such."""
+        return self._before.statistics.finish() if self._before else None
 
     def _room(self) -> int:
         """Slots that still fit into the group being gathered; a full group counts as empty."""
@@ -129,6 +149,8 @@ class AccessWriter:
         self._waiting.clear()
         changes = changes_between(self._last, group)
         self._statistics.add(changes)
+        if self._before is not None:
+            self._before.add(group)
         self._write_rows(changes)
         events = event_table(changes, self._labels)
         if events.num_rows:
@@ -140,6 +162,24 @@ class AccessWriter:
         if rows.any():
             table = _access_table(changes.chunk, rows, self._names)
             self._access.write_table(table, row_group_size=table.num_rows)
+
+
+class _Before:
+    """What would have been without the run's failures: statistics alone, no rows."""
+
+    def __init__(self, labels: RunLabels, folder: Path) -> None:
+        self.waiting: list[AccessChunk] = []
+        self.statistics = StatisticsBuilder(labels, folder)
+        self.lost_slots = np.zeros(labels.terminals, dtype=np.int64)
+        self._last: AccessChunk | None = None
+
+    def add(self, now: AccessChunk) -> None:
+        """Count the waiting slots, and those of them that are lost in `now`, the same slots."""
+        group = join(self.waiting)
+        self.waiting.clear()
+        self.statistics.add(changes_between(self._last, group))
+        self.lost_slots += (group.is_served & ~now.is_served).sum(axis=0)
+        self._last = group.part(group.slots - 1, group.slots)
 
 
 class _Names:

@@ -20,12 +20,16 @@ def write_results(
     facts: RunFacts,
     statistics: RunStatistics,
     execution: Execution,
+    before: RunStatistics | None = None,
 ) -> dict[str, Any]:
-    """Complete a run folder that holds the streamed tables; return its manifest."""
-    write_fleet(folder / "fleet.csv", labels, statistics)
-    write_ground(folder / "ground.csv", labels, statistics)
+    """Complete a run folder that holds the streamed tables; return its manifest.
+
+    `before` is what would have been, where the run leaves something out on purpose.
+    """
+    write_fleet(folder / "fleet.csv", labels, statistics, before)
+    write_ground(folder / "ground.csv", labels, statistics, before)
     write_slots(folder / "slots.parquet", labels, statistics)
-    manifest = manifest_of(folder, labels, facts, statistics, execution)
+    manifest = manifest_of(folder, labels, facts, statistics, execution, before)
     write_manifest(folder / "manifest.json", manifest)
     run = load_run(folder)
     for what in RUN_PICTURES:
