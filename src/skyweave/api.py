@@ -20,6 +20,7 @@ from skyweave.errors import InputError
 from skyweave.places import resolve_place
 from skyweave.time import format_utc, parse_utc
 from skyweave.twin.catalogue import check_catalogue
+from skyweave.twin.catalogue.update import update_catalogue
 from skyweave.twin.explanation import explain_slot
 from skyweave.twin.paths import (
     Endpoint,
@@ -164,6 +165,23 @@ def plot(
 def catalogue_check(source: str) -> dict[str, Any]:
     """Read element sets and report what is in them and what was refused."""
     return check_catalogue(source)
+
+
+def catalogue_update(
+    groups: Sequence[str] = ("active",),
+    *,
+    url: str | None = None,
+    progress: Progress = _silent,
+) -> list[dict[str, Any]]:
+    """Fetch groups of satellites from CelesTrak into the user's cache; say what each then holds.
+
+    No server is asked for a group more often than every two hours.  `url` is a mirror's address,
+    in which {group} stands for the name of the group.
+    """
+    if url is not None and len(set(groups)) > 1 and "{group}" not in url:
+        raise InputError("--from names one address for several groups; write {group} in it")
+    now_utc = np.datetime64("now")
+    return [update_catalogue(group, now_utc, progress, url) for group in dict.fromkeys(groups)]
 
 
 def init(file: str | Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from skyweave import __version__, kernels
 from skyweave.twin.catalogue import read_catalogue
+from skyweave.twin.catalogue.cache import cache_root, fetched_groups
 
 BUILT_IN_CATALOGUE = "builtin:2026-06-14"
 LIBRARIES = ("numpy", "numba", "scipy", "sgp4", "pyarrow", "pandas")
@@ -20,7 +21,7 @@ THREADING_LAYERS = {"tbb": "tbbpool", "omp": "omppool", "workqueue": "workqueue"
 
 
 def examine(now_utc: np.datetime64) -> dict[str, Any]:
-    """Return cores, threading, cache, catalogue age and extras; `now_utc` dates the catalogue."""
+    """Return cores, threading, caches, catalogue ages and extras; ages are at `now_utc`."""
     epoch_utc = np.sort(read_catalogue(BUILT_IN_CATALOGUE).epoch_utc)
     middle_utc = epoch_utc[epoch_utc.size // 2]
     return {
@@ -32,10 +33,18 @@ def examine(now_utc: np.datetime64) -> dict[str, Any]:
         "threading_layer": _threading_layer(),
         "kernel_cache": _kernel_cache(),
         "catalogue": BUILT_IN_CATALOGUE,
-        "catalogue_age_days": round(float((now_utc - middle_utc) / np.timedelta64(1, "D")), 1),
+        "catalogue_age_days": _days(now_utc - middle_utc),
+        "catalogue_cache": str(cache_root()),
+        "cached_catalogue_age_days": {
+            group: _days(now_utc - fetched_utc) for group, fetched_utc in fetched_groups().items()
+        },
         "libraries": {name: version(name) for name in LIBRARIES},
         "extras": {extra: _is_installed(package) for extra, package in EXTRAS.items()},
     }
+
+
+def _days(span: np.timedelta64) -> float:
+    return round(float(span / np.timedelta64(1, "D")), 1)
 
 
 def _threading_layer() -> str:

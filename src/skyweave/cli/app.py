@@ -210,6 +210,25 @@ def catalogue_check(
     _print(api.catalogue_check(file), as_json, show.catalogue)
 
 
+@catalogue_app.command("update")
+def catalogue_update(
+    group: Annotated[
+        list[str] | None, typer.Option(help="A CelesTrak group; may be repeated. [active]")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option("--from", help="A mirror's address; {group} in it is the group.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch today's element sets into the cache: use them as source = "cache:active"."""
+    from skyweave import api
+
+    with Progress() as progress:
+        fetched = api.catalogue_update(group or ["active"], url=url, progress=progress)
+    answer = fetched[0] if len(fetched) == 1 else {"groups": fetched}
+    _print(answer, as_json, lambda _: show.catalogue_update(fetched))
+
+
 def _print(answer: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], None]) -> None:
     if as_json:
         print(json.dumps(answer, ensure_ascii=False, allow_nan=False))

@@ -121,6 +121,20 @@ def catalogue(found: dict[str, Any]) -> None:
         print(f"and {len(found['refused']) - 20} more; --json lists them all")
 
 
+def catalogue_update(fetched: list[dict[str, Any]]) -> None:
+    """Print what the cache holds of each group, and from when on to ask again."""
+    for found in fetched:
+        rows: dict[str, object] = {
+            "file": f"{found['file']} ({'new' if found['fetched'] else 'nothing newer fetched'})",
+            "objects": found["objects"],
+            "refused rows": len(found["refused"]),
+            "epochs": f"{found['epoch_first']} to {found['epoch_last']}",
+            "ask again from": found["next_allowed_utc"],
+            "use it as": f'source = "cache:{found["group"]}"',
+        }
+        _pairs(f"Catalogue {found['group']}", rows)
+
+
 def doctor(found: dict[str, Any]) -> None:
     """Print the state of the installation."""
     flat = {

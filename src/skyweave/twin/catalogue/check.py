@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from skyweave.time import format_utc
+from skyweave.twin.catalogue.cache import CACHE_PREFIX, fetched_folder
 from skyweave.twin.catalogue.classes import SATELLITE_CLASSES, classify
 from skyweave.twin.catalogue.elements import RowIssue
 from skyweave.twin.catalogue.read import read_catalogue
@@ -16,6 +17,8 @@ def check_catalogue(source: str | Path) -> dict[str, Any]:
 
     Of several sets of one object the newest counts, and an older one tells whether it rises.
     """
+    if str(source).startswith(CACHE_PREFIX):
+        source = fetched_folder(str(source))
     every_set = read_catalogue(source)
     newest_utc = every_set.epoch_utc.max()
     catalogue = nearest_epoch(every_set, newest_utc)

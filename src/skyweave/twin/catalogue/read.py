@@ -29,8 +29,9 @@ def read_catalogue(source: str | Path, *, verify_checksums: bool = True) -> Cata
 
     `source` is a built-in name such as "builtin:2026-06-14", what was fetched of a group such as
     "cache:active", a file, or a folder, of which all files are read, and those of its folders, but
-    not deeper; hidden ones are passed over.  A folder may hold many sets of one object: see `nearest_epoch`.  Formats are told by content, and a file
-    of a folder that is no catalogue is an issue with line 0.
+    not deeper; hidden ones are passed over.  A folder may hold many sets of one object: see
+    `nearest_epoch`.  Formats are told by content, and a file of a folder that is no catalogue is
+    an issue with line 0.
     `verify_checksums=False` accepts TLE lines whose checksum is wrong or missing.
     """
     name = str(source)
