@@ -115,6 +115,15 @@ class AccessChunk:
                 found = getattr(self, name).shape
                 raise InputError(f"chunk.{name} has shape {found}; pass (K, S) = {expected}")
         self._check_values()
+        self._check_rows(labels)
+
+    def _check_rows(self, labels: RunLabels) -> None:
+        sizes = {"sat": labels.norad_id, "gateway": labels.gateway_id, "pop": labels.pop_id}
+        for name, of in sizes.items():
+            rows = getattr(self, name)
+            if rows.size and not -1 <= rows.min() <= rows.max() < of.size:
+                found = f"{rows.min()}..{rows.max()}"
+                raise InputError(f"chunk.{name} holds rows {found}; pass -1..{of.size - 1}")
 
     def _check_values(self) -> None:
         if self.reason.size and not -1 <= self.reason.min() <= self.reason.max() < len(REASONS):

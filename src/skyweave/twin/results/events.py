@@ -15,18 +15,22 @@ access table has it.  Order: time, then terminal, then the order above with outa
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from skyweave.policy.reasons import REASONS
-from skyweave.twin.results.chunk import AccessChunk, RunLabels, join
+from skyweave.policy.reasons import REASONS, SERVED
+from skyweave.twin.results.chunk import AccessChunk, RunLabels
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
+Codes = NDArray[np.signedinteger]
 
 KINDS = ("outage_end", "handover", "gateway_change", "pop_change", "outage_start")
+
+REASON_NAMES = pa.array([str(reason) for reason in REASONS], pa.string())
 
 EVENT_SCHEMA = pa.schema(
     [
@@ -42,12 +46,26 @@ EVENT_SCHEMA = pa.schema(
 )
 
 
+class Held(NamedTuple):
+    """What each terminal had in some slots, as far as events ask: arrays (K, S) as of a chunk."""
+
+    reason: NDArray[np.int16]
+    sat: NDArray[np.int32]
+    gateway: NDArray[np.int32]
+    pop: NDArray[np.int32]
+
+    @property
+    def is_served(self) -> Mask:
+        """True where a terminal has service, (K, S)."""
+        return np.equal(self.reason, SERVED)
+
+
 @dataclass(frozen=True)
 class Changes:
     """Where each kind of event happens in a chunk: masks (K, S), and the slot before each."""
 
     chunk: AccessChunk
-    before: AccessChunk  # the same slots, one earlier; slot -1 is a copy of slot 0
+    before: Held  # in the same slots, one earlier; slot -1 is a copy of slot 0
     outage_end: Mask
     handover: Mask
     gateway_change: Mask
@@ -55,9 +73,23 @@ class Changes:
     outage_start: Mask
 
 
+class EventNames:
+    """The names of satellites, gateways and PoPs that `before` and `after` of events hold."""
+
+    def __init__(self, labels: RunLabels) -> None:
+        names = (labels.norad_id.astype(str), labels.gateway_id, labels.pop_id)
+        self.terminals = pa.array(labels.terminal_id, pa.string())
+        self.texts = pa.array(np.concatenate(names), pa.string())
+        self.first_gateway = labels.norad_id.size
+        self.first_pop = labels.norad_id.size + labels.gateway_id.size
+
+
 def changes_between(previous: AccessChunk | None, chunk: AccessChunk) -> Changes:
     """Find the events of a chunk; `previous` is the one slot before it, None at the run's start."""
-    before = join([previous or chunk.part(0, 1), chunk.part(0, chunk.slots - 1)])
+    first = previous or chunk.part(0, 1)
+    before = Held(
+        *(np.concatenate([getattr(first, f), getattr(chunk, f)[:-1]]) for f in Held._fields)
+    )
     served, was_served = chunk.is_served, before.is_served
     both = served & was_served
     outage_start = ~served & was_served
@@ -74,35 +106,30 @@ def changes_between(previous: AccessChunk | None, chunk: AccessChunk) -> Changes
     )
 
 
-def event_table(changes: Changes, labels: RunLabels) -> pa.Table:
+def event_table(changes: Changes, labels: RunLabels, names: EventNames) -> pa.Table:
     """Return the events of a chunk as rows of `EVENT_SCHEMA`."""
     kind, slot, terminal = _where(changes)
-    reason = np.full(kind.size, -1, dtype=np.int16)
-    before = np.full(kind.size, "", dtype=object)
-    after = np.full(kind.size, "", dtype=object)
+    before, after, reason = np.full((3, kind.size), -1, dtype=np.int32)  # -1 = null
     for number, name in enumerate(KINDS):
         rows = np.flatnonzero(kind == number)
         at = (slot[rows], terminal[rows])
-        before[rows], after[rows], reason[rows] = _detail(name, changes, labels, at)
+        before[rows], after[rows], reason[rows] = _detail(name, changes, names, at)
     run_slot = slot + changes.chunk.first_slot
     columns = [
         pa.array(labels.utc(run_slot)).cast(pa.timestamp("us", tz="UTC")),
         pa.array(run_slot.astype(np.int32)),
         pa.DictionaryArray.from_arrays(kind.astype(np.int8), pa.array(KINDS)),
         pa.DictionaryArray.from_arrays(np.zeros(kind.size, np.int8), pa.array(["terminal"])),
-        pa.DictionaryArray.from_arrays(terminal.astype(np.int32), pa.array(labels.terminal_id)),
-        coded(reason.astype(np.int8), REASONS),
-        pa.array(before, pa.string(), mask=before == ""),
-        pa.array(after, pa.string(), mask=after == ""),
+        pa.DictionaryArray.from_arrays(terminal.astype(np.int32), names.terminals),
+        coded(reason.astype(np.int8), REASON_NAMES),
+        *(names.texts.take(pa.array(row, mask=row < 0)) for row in (before, after)),
     ]
     return pa.Table.from_arrays(columns, schema=EVENT_SCHEMA)
 
 
-def coded(index: NDArray[np.signedinteger], names: object) -> pa.DictionaryArray:
+def coded(index: NDArray[np.signedinteger], names: pa.Array) -> pa.DictionaryArray:
     """Return a dictionary array whose entry -1 is null."""
-    return pa.DictionaryArray.from_arrays(
-        pa.array(index, mask=index < 0), pa.array(names, pa.string())
-    )
+    return pa.DictionaryArray.from_arrays(pa.array(index, mask=index < 0), names)
 
 
 def _where(changes: Changes) -> tuple[Rows, Rows, Rows]:
@@ -116,26 +143,18 @@ def _where(changes: Changes) -> tuple[Rows, Rows, Rows]:
 
 
 def _detail(
-    name: str, changes: Changes, labels: RunLabels, at: tuple[Rows, Rows]
-) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.int16]]:
-    """The columns before, after and reason of the events of one kind."""
+    name: str, changes: Changes, names: EventNames, at: tuple[Rows, Rows]
+) -> tuple[Codes | int, Codes | int, Codes | int]:
+    """Of the events of one kind: the rows of before and after in the names, and the reason."""
     chunk, before = changes.chunk, changes.before
-    norad = labels.norad_id.astype(str)
     if name == "gateway_change":
-        return _names(labels.gateway_id, before.gateway[at], chunk.gateway[at])
+        first = names.first_gateway
+        return before.gateway[at] + first, chunk.gateway[at] + first, -1
     if name == "pop_change":
-        return _names(labels.pop_id, before.pop[at], chunk.pop[at])
-    was, now, no_reason = _names(norad, before.sat[at], chunk.sat[at])
+        return before.pop[at] + names.first_pop, chunk.pop[at] + names.first_pop, -1
     if name == "outage_start":
-        was[~before.is_served[at]] = ""
-        return was, np.full_like(now, ""), chunk.reason[at]
+        was_served = before.is_served[at]
+        return np.where(was_served, before.sat[at], -1), -1, chunk.reason[at]
     if name == "outage_end":
-        return np.full_like(was, ""), now, before.reason[at]
-    return was, now, no_reason
-
-
-def _names(
-    names: NDArray[np.str_], before: NDArray[np.int32], after: NDArray[np.int32]
-) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.int16]]:
-    text = np.append(names.astype(object), "")  # -1 reads the last
-    return text[before], text[after], np.full(before.size, -1, dtype=np.int16)
+        return -1, chunk.sat[at], before.reason[at]
+    return before.sat[at], chunk.sat[at], -1

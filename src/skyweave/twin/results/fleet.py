@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from skyweave.policy.reasons import reason_names
 from skyweave.time import format_utc
 from skyweave.twin.results.chunk import RunLabels
-from skyweave.twin.results.statistics import RunStatistics
+from skyweave.twin.results.statistics import Counts, RunStatistics
 
 CELL_RESOLUTION = 5  # H3: about 250 km2; the finest that leaves an owner's file
 
@@ -215,7 +215,7 @@ def _comparison(labels: RunLabels, now: RunStatistics, before: RunStatistics) ->
 
 
 def _main(
-    slots: NDArray[np.int32], served: NDArray[np.int64]
+    slots: Counts, served: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The fullest column of (S, G) counts and its share; the first at a tie, -1 where all are 0."""
     if slots.shape[1] == 0:
@@ -232,9 +232,7 @@ def _pop_countries(labels: RunLabels, found: RunStatistics) -> list[str]:
     return _country_shares(labels.pop_country, found.pop_slots, found.served_slots)
 
 
-def _country_shares(
-    country: Names, slots: NDArray[np.int32], served: NDArray[np.int64]
-) -> list[str]:
+def _country_shares(country: Names, slots: Counts, served: NDArray[np.int64]) -> list[str]:
     """Of each terminal "PH 0.9125; JP 0.0875": served slots by country, largest first.
 
     `country` (G,) belongs to the columns of `slots` (S, G); `served` (S,) is their sum.

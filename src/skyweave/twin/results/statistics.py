@@ -1,10 +1,12 @@
 """Statistics of a run, gathered chunk by chunk without keeping its rows.
 
-Memory grows with terminals times gateways, not with slots; round-trip times wait in a temporary
-file, so percentiles per terminal are exact at any size.
+Memory grows with terminals times gateways, not with slots: two bytes per terminal and gateway or
+PoP in runs of up to 65,535 slots.  Round-trip times wait in a temporary file of 8 bytes per
+terminal-slot, read back a block at a time, so all percentiles are exact at any size.
 """
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skyweave.kernels import kernel
 from skyweave.policy.reasons import REASONS
 from skyweave.twin.results.chunk import AccessChunk, RunLabels
 from skyweave.twin.results.events import Changes
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Counts = NDArray[np.unsignedinteger]  # no wider than the run's number of slots asks for
 
-EXACT_SAMPLES = 2**24  # fleet percentiles of more RTTs than this come from bins of `BIN_S`
-BIN_S = 1e-6
-LAST_BIN_S = 4.0  # later RTTs count into the last bin
 BLOCK_SAMPLES = 2**22  # RTTs read from the temporary file at a time
+BIN_S = 1e-5  # of the counts that find where in a fleet's RTTs a percentile lies
+LAST_BIN_S = 4.0  # later RTTs count into the last bin
 PARTS = ("access_s", "isl_s", "feeder_s", "fibre_s")
 
 
@@ -45,8 +48,8 @@ class RunStatistics:
     longest_outage_reason: IntArray  # (S,) number in REASONS, -1 = never out
     handovers: IntArray  # (S,)
     isl_slots: IntArray  # (S,) served over at least one laser link
-    gateway_slots: NDArray[np.int32]  # (S, G) slots served through each gateway
-    pop_slots: NDArray[np.int32]  # (S, P)
+    gateway_slots: Counts  # (S, G) slots served through each gateway
+    pop_slots: Counts  # (S, P)
     rtt_p50_s: FloatArray  # (S,)
     rtt_p95_s: FloatArray  # (S,)
     slot_served: IntArray  # (T,) terminals served
@@ -77,12 +80,13 @@ class StatisticsBuilder:
         self._labels = labels
         self._rtts = _RttStore(folder, slots, terminals)
         self._outages = _OutageLengths(terminals)
-        self._reason_slots = np.zeros((terminals, len(REASONS)), dtype=np.int64)
+        count = np.uint16 if slots < 2**16 else np.uint32
+        self._reason_slots = np.zeros((terminals, len(REASONS)), dtype=count)
         self._started = np.zeros(terminals, dtype=np.int64)
         self._handovers = np.zeros(terminals, dtype=np.int64)
         self._isl_slots = np.zeros(terminals, dtype=np.int64)
-        self._gateway_slots = np.zeros((terminals, labels.gateway_id.size), dtype=np.int32)
-        self._pop_slots = np.zeros((terminals, labels.pop_id.size), dtype=np.int32)
+        self._gateway_slots = np.zeros((terminals, labels.gateway_id.size), dtype=count)
+        self._pop_slots = np.zeros((terminals, labels.pop_id.size), dtype=count)
         self._slot_served = np.zeros(slots, dtype=np.int64)
         self._slot_handovers = np.zeros(slots, dtype=np.int64)
         self._slot_rtt_s = np.full((slots, 3), np.nan)
@@ -93,11 +97,10 @@ class StatisticsBuilder:
         chunk = changes.chunk
         served = chunk.is_served
         rows = slice(chunk.first_slot, chunk.first_slot + chunk.slots)
-        _, terminal = np.nonzero(~served)
-        np.add.at(self._reason_slots, (terminal, chunk.reason[~served]), 1)
-        _, terminal = np.nonzero(served)
-        np.add.at(self._gateway_slots, (terminal, chunk.gateway[served]), 1)
-        np.add.at(self._pop_slots, (terminal, chunk.pop[served]), 1)
+        _count(
+            *(chunk.reason, chunk.gateway, chunk.pop),
+            *(self._reason_slots, self._gateway_slots, self._pop_slots),
+        )
         self._isl_slots += (served & (chunk.isl_hops > 0)).sum(axis=0)
         self._started += changes.outage_start.sum(axis=0)
         self._handovers += changes.handover.sum(axis=0)
@@ -111,7 +114,7 @@ class StatisticsBuilder:
 
     def finish(self) -> RunStatistics:
         """Return the statistics of everything added."""
-        served_slots = self._labels.slots - self._reason_slots.sum(axis=1)
+        served_slots = self._labels.slots - self._reason_slots.sum(axis=1, dtype=np.int64)
         p50_s, p95_s = self._rtts.terminal_percentiles((50, 95))
         samples = int(served_slots.sum())
         return RunStatistics(
@@ -152,19 +155,54 @@ class _OutageLengths:
         self.longest_reason = np.full(terminals, -1, dtype=np.int64)
 
     def add(self, chunk: AccessChunk) -> None:
-        for k in range(chunk.slots):
-            self._add_slot(chunk.first_slot + k, chunk.reason[k])
+        under_way = (self._slots, self._reasons)
+        longest = (self.longest, self.longest_start, self.longest_reason)
+        _measure_outages(chunk.reason, chunk.first_slot, *under_way, *longest)
 
-    def _add_slot(self, slot: int, reason: NDArray[np.int16]) -> None:
-        is_out = reason >= 0
-        self._reasons[~is_out & (self._slots > 0)] = 0
-        self._slots = np.where(is_out, self._slots + 1, 0)
-        out = np.flatnonzero(is_out)
-        self._reasons[out, reason[out]] += 1
-        record = out[self._slots[out] > self.longest[out]]
-        self.longest[record] = self._slots[record]
-        self.longest_start[record] = slot + 1 - self._slots[record]
-        self.longest_reason[record] = self._reasons[record].argmax(axis=1)
+
+@kernel()
+def _count(
+    reason: NDArray[np.int16],
+    gateway: NDArray[np.int32],
+    pop: NDArray[np.int32],
+    reason_slots: Counts,
+    gateway_slots: Counts,
+    pop_slots: Counts,
+) -> None:
+    """Add each terminal-slot (K, S) to its reason, or to its gateway and PoP where served."""
+    for k in range(reason.shape[0]):
+        for s in range(reason.shape[1]):
+            if reason[k, s] >= 0:
+                reason_slots[s, reason[k, s]] += 1
+            else:
+                gateway_slots[s, gateway[k, s]] += 1
+                pop_slots[s, pop[k, s]] += 1
+
+
+@kernel()
+def _measure_outages(
+    reason: NDArray[np.int16],
+    first_slot: int,
+    slots: IntArray,
+    reasons: NDArray[np.int32],
+    longest: IntArray,
+    longest_start: IntArray,
+    longest_reason: IntArray,
+) -> None:
+    """Carry each terminal's outage through slots (K, S), and note it where it is the longest."""
+    for k in range(reason.shape[0]):
+        for s in range(reason.shape[1]):
+            if reason[k, s] < 0:
+                if slots[s] > 0:
+                    slots[s] = 0
+                    reasons[s] = 0
+                continue
+            slots[s] += 1
+            reasons[s, reason[k, s]] += 1
+            if slots[s] > longest[s]:
+                longest[s] = slots[s]
+                longest_start[s] = first_slot + k + 1 - slots[s]
+                longest_reason[s] = reasons[s].argmax()
 
 
 class _RttStore:
@@ -172,7 +210,7 @@ class _RttStore:
 
     def __init__(self, folder: Path, slots: int, terminals: int) -> None:
         self._shape = (slots, terminals)
-        self._file: Any = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by close)
+        self._file: Any = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
 
     def add(self, rtt_s: FloatArray) -> None:
         rtt_s.tofile(self._file)
@@ -184,33 +222,70 @@ class _RttStore:
         """Percentiles of each terminal's RTTs, (len(percents), S)."""
         slots, terminals = self._shape
         result = np.full((len(percents), terminals), np.nan)
-        step = max(1, BLOCK_SAMPLES // slots)
+        step = max(1, BLOCK_SAMPLES // max(1, slots))
         for start in range(0, terminals, step):
-            block = slice(start, start + step)
-            result[:, block] = percentiles(self._values()[:, block], percents)
+            block = slice(start, min(start + step, terminals))
+            result[:, block] = percentiles(self._columns(block.start, block.stop), percents)
         return result
 
     def fleet_percentiles(self, percents: tuple[float, ...], samples: int) -> FloatArray:
         """Percentiles over all RTTs, (len(percents),); `samples` is how many are not NaN."""
         if samples == 0:
             return np.full(len(percents), np.nan)
-        if samples <= EXACT_SAMPLES:
-            rtt_s = self._values()
-            served_s: FloatArray = rtt_s[~np.isnan(rtt_s)]
-            return percentiles(served_s[:, None], percents)[:, 0]
-        counts = np.zeros(round(LAST_BIN_S / BIN_S), dtype=np.int64)
-        for rtt_s in self._values():
-            found = (rtt_s[~np.isnan(rtt_s)] / BIN_S).astype(np.int64)
-            counts += np.bincount(np.minimum(found, counts.size - 1), minlength=counts.size)
         rank = np.array(percents) / 100.0 * (samples - 1)
-        bins = np.searchsorted(np.cumsum(counts), rank, side="right")
-        return np.asarray((bins + 0.5) * BIN_S)
+        low = np.floor(rank).astype(np.int64)
+        floor, above = self._at_ranks(np.stack([low, np.minimum(low + 1, samples - 1)]))
+        result: FloatArray = floor + (above - floor) * (rank - low)
+        return result
 
-    def _values(self) -> FloatArray:
-        if 0 in self._shape:
-            return np.empty(self._shape)
-        self._file.flush()
-        return np.memmap(self._file, dtype=np.float64, mode="r", shape=self._shape)
+    def _at_ranks(self, ranks: IntArray) -> FloatArray:
+        """The RTTs at these places in ascending order, found without sorting them all."""
+        counts = np.zeros(round(LAST_BIN_S / BIN_S), dtype=np.int64)
+        for rtt_s in self._blocks():
+            counts += np.bincount(_bins(rtt_s), minlength=counts.size)
+        ends = np.cumsum(counts)
+        wanted = np.searchsorted(ends, ranks, side="right")
+        bins = np.unique(wanted)
+        is_wanted = np.zeros(counts.size, dtype=bool)
+        is_wanted[bins] = True
+        near_s = np.sort(np.concatenate([b[is_wanted[_bins(b)]] for b in self._blocks()]))
+        # `near_s` lacks all RTTs of the bins in between: count how many lie below each bin in it.
+        first = (ends - counts)[wanted]
+        kept_below = (np.cumsum(counts[bins]) - counts[bins])[np.searchsorted(bins, wanted)]
+        found: FloatArray = near_s[ranks - first + kept_below]
+        return found
+
+    def _blocks(self) -> Iterator[FloatArray]:
+        """All RTTs that are not NaN, some slots at a time."""
+        slots, terminals = self._shape
+        step = max(1, BLOCK_SAMPLES // max(1, terminals))
+        for start in range(0, slots, step):
+            rtt_s = np.empty((min(start + step, slots) - start, terminals))
+            self._read(rtt_s, start * terminals)
+            yield rtt_s[~np.isnan(rtt_s)]
+
+    def _columns(self, start: int, stop: int) -> FloatArray:
+        """The RTTs of terminals start to stop - 1, (slots, stop - start)."""
+        slots, terminals = self._shape
+        rtt_s = np.empty((slots, stop - start))
+        if stop - start == terminals:
+            self._read(rtt_s, 0)
+            return rtt_s
+        for k in range(slots):
+            self._read(rtt_s[k], k * terminals + start)
+        return rtt_s
+
+    def _read(self, into: FloatArray, start: int) -> None:
+        """Fill an array with the RTTs that follow the first `start`."""
+        # Not a memory map: its pages would count as ours, and grow with the run.
+        self._file.seek(start * into.itemsize)
+        rest = into.data.cast("B") if into.size else memoryview(b"")
+        while rest:
+            rest = rest[self._file.readinto(rest) :]
+
+
+def _bins(rtt_s: FloatArray) -> IntArray:
+    return np.minimum((rtt_s / BIN_S).astype(np.int64), round(LAST_BIN_S / BIN_S) - 1)
 
 
 def percentiles(values: FloatArray, percents: tuple[float, ...]) -> FloatArray:

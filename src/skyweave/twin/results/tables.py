@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
-from skyweave.policy.reasons import REASONS
 from skyweave.twin.results.chunk import AccessChunk, RunLabels, join
 from skyweave.twin.results.events import (
     EVENT_SCHEMA,
+    REASON_NAMES,
     Changes,
+    EventNames,
     changes_between,
     coded,
     event_table,
@@ -81,6 +82,7 @@ class AccessWriter:
         self._labels = labels
         self._mode = access
         self._names = _Names(labels)
+        self._event_names = EventNames(labels)
         self._group_slots = max(1, ROWS_PER_GROUP // max(1, labels.terminals))
         self._waiting: list[AccessChunk] = []
         self._last: AccessChunk | None = None  # the last slot written
@@ -152,7 +154,7 @@ class AccessWriter:
         if self._before is not None:
             self._before.add(group)
         self._write_rows(changes)
-        events = event_table(changes, self._labels)
+        events = event_table(changes, self._labels, self._event_names)
         if events.num_rows:
             self._events.write_table(events, row_group_size=events.num_rows)
         self._last = group.part(group.slots - 1, group.slots)
@@ -182,16 +184,30 @@ class _Before:
         self._last = group.part(group.slots - 1, group.slots)
 
 
+class _Texts:
+    """A text column's dictionary, each text once, and which of them each row number means."""
+
+    def __init__(self, texts: NDArray[np.str_]) -> None:
+        place = {text: i for i, text in enumerate(dict.fromkeys(texts.tolist())) if text}
+        self.names = pa.array(list(place), pa.string())
+        self._index = np.array([*(place.get(t, -1) for t in texts.tolist()), -1], dtype=np.int32)
+
+    def column(self, rows: NDArray[np.signedinteger]) -> pa.DictionaryArray:
+        """The texts of row numbers; null where the number is -1 or its text is empty."""
+        return coded(self._index[rows], self.names)  # -1 reads the last
+
+
 class _Names:
     """The dictionaries of the access table's text columns, the same in every row group."""
 
     def __init__(self, labels: RunLabels) -> None:
         self.labels = labels
-        countries, self.country_of_gateway = np.unique(labels.gateway_country, return_inverse=True)
-        self.countries = countries
-        self.country_of_gateway = np.where(
-            labels.gateway_country == "", -1, self.country_of_gateway
-        )
+        self.norad_id = np.append(labels.norad_id, -1).astype(np.int32)
+        self.terminal = pa.array(labels.terminal_id, pa.string())
+        self.state = pa.array(["served", "out"], pa.string())
+        self.gateway = _Texts(labels.gateway_id)
+        self.country = _Texts(labels.gateway_country)
+        self.pop = _Texts(labels.pop_id)
 
 
 def _kept_rows(changes: Changes, mode: AccessMode, *, is_first: bool) -> NDArray[np.bool_]:
@@ -210,25 +226,23 @@ def _kept_rows(changes: Changes, mode: AccessMode, *, is_first: bool) -> NDArray
 
 def _access_table(chunk: AccessChunk, rows: NDArray[np.bool_], names: _Names) -> pa.Table:
     """The kept rows of a group as a table of `ACCESS_SCHEMA`, by slot, then terminal."""
-    labels = names.labels
     slot, terminal = np.nonzero(rows)
-    gateway = chunk.gateway[rows]
-    country = np.append(names.country_of_gateway, -1)[gateway]  # -1 reads the last
+    gateway, reason = chunk.gateway[rows], chunk.reason[rows]
     run_slot = slot + chunk.first_slot
     nothing = pa.nulls(run_slot.size, pa.float64())
     columns = [
         pa.array(run_slot.astype(np.int32)),
-        pa.array(labels.utc(run_slot)).cast(pa.timestamp("us", tz="UTC")),
-        coded(terminal.astype(np.int32), labels.terminal_id),
-        coded((chunk.reason[rows] >= 0).astype(np.int8), ["served", "out"]),
-        coded(chunk.reason[rows].astype(np.int8), REASONS),
-        _known(np.append(labels.norad_id, -1)[chunk.sat[rows]].astype(np.int32)),
+        pa.array(names.labels.utc(run_slot)).cast(pa.timestamp("us", tz="UTC")),
+        coded(terminal.astype(np.int32), names.terminal),
+        coded((reason >= 0).astype(np.int8), names.state),
+        coded(reason.astype(np.int8), REASON_NAMES),
+        _known(names.norad_id[chunk.sat[rows]]),
         _finite(chunk.elevation_deg[rows].astype(np.float32)),
         _finite(chunk.azimuth_deg[rows].astype(np.float32)),
         _finite(chunk.range_m[rows]),
-        coded(gateway, labels.gateway_id),
-        coded(country.astype(np.int32), names.countries),
-        coded(chunk.pop[rows], labels.pop_id),
+        names.gateway.column(gateway),
+        names.country.column(gateway),
+        names.pop.column(chunk.pop[rows]),
         _known(chunk.isl_hops[rows]),
         _finite(chunk.rtt_s[rows]),
         nothing,
