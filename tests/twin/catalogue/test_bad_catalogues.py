@@ -372,21 +372,21 @@ def test_text_behind_a_json_list_is_reported(texts, saved):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "the file is empty; expected TLE, 3LE, OMM JSON or OMM CSV"),
+        (b"", "the file is empty; expected TLE, 3LE or OMM (JSON, CSV, XML, KVN), plain or"),
         (b" \r\n\n", "the file is empty; expected"),
         (
             b"hello\nworld\n",
-            'found "hello" and no orbital elements; expected TLE, 3LE, OMM JSON or',
+            'found "hello" and no orbital elements; expected TLE, 3LE or OMM (JSON, CSV',
         ),
         (b"No GP data found", 'found "No GP data found" and no orbital elements'),
         (
             b"<!DOCTYPE html>",
-            "the file is XML or HTML; fetch the same elements as TLE, JSON or CSV",
+            "the file is an HTML page, perhaps a site's error message; open it in a browser to see",
         ),
         (b"PK\x03\x04\x00", "the file is a zip archive; unpack it first"),
         (b"BZh91AY", "the file is packed with bzip2; unpack it first"),
         (b"\xff\xfe1\x00 \x00", "the file is UTF-16 text; save it as UTF-8"),
-        (b"CCSDS_OMM_VERS = 2.0", "the file is an OMM in key-value form; fetch the same elements"),
+        (b"CCSDS_OMM_VERS = 2.0", "line 1: NORAD_CAT_ID is missing"),
         (gzip.compress(b""), "the file is empty"),
         (
             gzip.compress(b"x" * 99)[:-9],

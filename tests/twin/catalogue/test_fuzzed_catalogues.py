@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sgp4.api import Satrec
 from sgp4.io import compute_checksum
+from tests.support.omm_notations import kvn_text, xml_text
 
 from skyweave.errors import InputError
 from skyweave.twin.catalogue import SATELLITE_CLASSES, Catalogue, classify, read_catalogue
@@ -46,11 +47,17 @@ RECORD = {
 RECORDS = [RECORD, RECORD | {"NORAD_CAT_ID": 999_999_999}, RECORD | {"EPHEMERIS_TYPE": "0"}]
 JSON = json.dumps(RECORDS, indent=1).encode()
 CSV = "\n".join([",".join(RECORD), *(",".join(map(str, r.values())) for r in RECORDS)]).encode()
-SHARES = {"tle": 0.3, "elements": 0.15, "json": 0.2, "csv": 0.2, "bytes": 0.15}
+XML, KVN = xml_text(RECORDS, units=True), kvn_text(RECORDS, units=True)
+SHARES = {
+    "tle": 0.25, "elements": 0.1, "json": 0.15, "csv": 0.15,
+    "xml": 0.15, "kvn": 0.1, "bytes": 0.1,
+}
 
 PIECES = [
     *(b"\n", b"\r", b" ", b"0", b"9", b"-", b".", b"1 ", b"2 ", b"#", b"A", b"I", b"\0", b"\xff"),
     *(b",", b'"', b"{", b"}", b"[", b"]", b"null", b"NaN", b"1e999", b"-1", b"\xc3\xa4"),
+    *(b"<", b">", b"/", b"&", b"&amp;", b"&x;", b"<!DOCTYPE a>", b"<![CDATA[", b"<!--", b"<omm>"),
+    *(b"</omm>", b"=", b"\nCOMMENT ", b"\nCCSDS_OMM_VERS = 2.0\n", b" [km]", b' units="rad"'),
 ]
 # Up to five changes of six bytes each, drawn at once: drawing them one by one takes longer than
 # reading the file they make.
@@ -212,9 +219,26 @@ def test_changed_csv_gives_a_clean_catalogue_or_an_input_error(read, run):
     run(check, "csv", changes=CHANGES)
 
 
+def test_changed_xml_gives_a_clean_catalogue_or_an_input_error(read, run):
+    def check(changes):
+        read(changed(XML, changes))
+
+    run(check, "xml", changes=CHANGES)
+
+
+def test_changed_kvn_gives_a_clean_catalogue_or_an_input_error(read, run):
+    def check(changes):
+        read(changed(KVN, changes))
+
+    run(check, "kvn", changes=CHANGES)
+
+
 def test_any_bytes_give_a_clean_catalogue_or_an_input_error(read, run):
     starts = st.sampled_from(
-        [b"", b"1 ", b"[", b"{", b"NORAD_CAT_ID,", b"\x1f\x8b\x08", b"\xfd7zXZ\x00"]
+        [
+            *(b"", b"1 ", b"[", b"{", b"NORAD_CAT_ID,", b"\x1f\x8b\x08", b"\xfd7zXZ\x00"),
+            *(b"<", b"<ndm><omm>", b"<?xml ", b"CCSDS_OMM_VERS = 2.0\n", b"CCSDS_OEM_VERS"),
+        ]
     )
 
     def check(start, content):

@@ -88,7 +88,7 @@ BAD = {
         "add fixes on the way",
     ),
     "a missing column": ("time,lat_deg,lon_deg\n1,2,3", 'column "time_utc" is missing; rename "ti'),
-    "a GPX file": ("<?xml version='1.0'?>\n<gpx>", 'column "time_utc" is missing; add it'),
+    "a GPX file cut off": ("<?xml version='1.0'?>\n<gpx>", "line 2: the XML text breaks: it ends"),
 }
 
 
