@@ -13,9 +13,9 @@ from skyweave.policy.reasons import Reason
 from skyweave.twin import pipeline
 from skyweave.twin.geometry import look_angles
 from skyweave.twin.orbits import initialise, propagate
-from skyweave.twin.run import run_world
+from skyweave.twin.run import run_system
 from skyweave.twin.scenario import build_scenario
-from skyweave.twin.world import build_world
+from skyweave.twin.world import build_system
 
 FULL_FLEET = {"catalogue": {"source": "builtin:2026-06-14", "select": ["STARLINK"]}}
 SHELL = {"shells": [{"altitude_km": 550, "inclination_deg": 53, "planes": 72, "per_plane": 22,
@@ -23,24 +23,29 @@ SHELL = {"shells": [{"altitude_km": 550, "inclination_deg": 53, "planes": 72, "p
 ONE_MICROSECOND = 1e-6
 
 
-def world_of(satellites=SHELL, duration_s=120, cities=40, **sections):
+def system_of(satellites=SHELL, duration_s=120, cities=40, **sections):
     content = {
         "time": {"start_utc": "2026-06-14T12:00:12Z", "duration_s": duration_s},
         "terminal_sets": [{"builtin": "cities", "count": cities}],
         **satellites,
         **sections,
     }
-    return build_world(build_scenario(content, "test"))
+    return build_system(build_scenario(content, "test"))
 
 
 @pytest.fixture(scope="module")
-def fleet_world():
-    return world_of(FULL_FLEET, duration_s=60, cities=200)
+def fleet_system():
+    return system_of(FULL_FLEET, duration_s=60, cities=200)
 
 
 @pytest.fixture(scope="module")
-def fleet_run(fleet_world, tmp_path_factory):
-    return run_world(fleet_world, tmp_path_factory.mktemp("runs") / "fleet")
+def fleet_world(fleet_system):
+    return fleet_system.parts[0].world
+
+
+@pytest.fixture(scope="module")
+def fleet_run(fleet_system, tmp_path_factory):
+    return run_system(fleet_system, tmp_path_factory.mktemp("runs") / "fleet")
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +88,8 @@ def test_every_round_trip_is_longer_than_light_needs(fleet_world, fleet_run):
 def test_the_shortest_path_is_never_longer_than_by_another_rule(fleet_world, tmp_path):
     by_rule = {}
     for rule in ("shortest-path", "highest-elevation", "longest-visible"):
-        world = world_of(FULL_FLEET, duration_s=15, cities=100, assignment={"rule": rule})
-        by_rule[rule] = run_world(world, tmp_path / rule).access.rtt_s.to_numpy()
+        system = system_of(FULL_FLEET, duration_s=15, cities=100, assignment={"rule": rule})
+        by_rule[rule] = run_system(system, tmp_path / rule).access.rtt_s.to_numpy()
     for other in ("highest-elevation", "longest-visible"):
         both = ~np.isnan(by_rule["shortest-path"])
         assert (by_rule["shortest-path"][both] <= by_rule[other][both] + ONE_MICROSECOND).all()
@@ -121,10 +126,10 @@ def test_the_path_costs_of_a_slot_are_scipy_s(fleet_world, fleet_positions):
 def test_the_tables_are_equal_for_any_number_of_workers_and_any_cut(
     satellites, tmp_path, monkeypatch
 ):
-    first = run_world(world_of(satellites), tmp_path / "one", workers=1)
-    second = run_world(world_of(satellites), tmp_path / "two", workers=2)
+    first = run_system(system_of(satellites), tmp_path / "one", workers=1)
+    second = run_system(system_of(satellites), tmp_path / "two", workers=2)
     monkeypatch.setattr(pipeline, "CHUNK_SLOTS", 3)
-    third = run_world(world_of(satellites), tmp_path / "three", workers=1)
+    third = run_system(system_of(satellites), tmp_path / "three", workers=1)
     for other in (second, third):
         for name in ("access.parquet", "events.parquet", "slots.parquet", "fleet.csv"):
             assert filecmp.cmp(first.folder / name, other.folder / name, shallow=False), name
@@ -144,40 +149,40 @@ def test_the_network_of_a_slot_does_not_depend_on_where_the_run_ends(fleet_world
     np.testing.assert_array_equal(short.edges, long.edges)
 
 
-def reasons_of(world, tmp_path):
-    return run_world(world, tmp_path / "run").access.reason.dropna().unique().tolist()
+def reasons_of(system, tmp_path):
+    return run_system(system, tmp_path / "run").access.reason.dropna().unique().tolist()
 
 
 def test_nobody_served_is_a_result(tmp_path):
     polar = {"id": "pole", "lat_deg": 89.0, "lon_deg": 0.0}
-    world = world_of(cities=1, terminals=[polar], duration_s=30, isl={"plan": "none"})
-    assert Reason.NO_SATELLITE_IN_VIEW in reasons_of(world, tmp_path)
+    system = system_of(cities=1, terminals=[polar], duration_s=30, isl={"plan": "none"})
+    assert Reason.NO_SATELLITE_IN_VIEW in reasons_of(system, tmp_path)
 
 
 def test_a_terminal_without_a_gateway_in_reach_says_so(tmp_path):
     mid_ocean = {"id": "ocean", "lat_deg": -40.0, "lon_deg": 80.0}
-    world = world_of(cities=1, terminals=[mid_ocean], isl={"plan": "none"}, duration_s=30)
-    assert Reason.NO_GATEWAY_PATH in reasons_of(world, tmp_path)
+    system = system_of(cities=1, terminals=[mid_ocean], isl={"plan": "none"}, duration_s=30)
+    assert Reason.NO_GATEWAY_PATH in reasons_of(system, tmp_path)
 
 
 def test_a_terminal_under_the_arc_says_so(tmp_path):
     equator = {"id": "equator", "lat_deg": 0.0, "lon_deg": 0.0}
-    world = world_of(
+    system = system_of(
         cities=1, terminals=[equator], duration_s=30, visibility={"gso_separation_deg": 89.0}
     )
-    assert Reason.GSO_ARC in reasons_of(world, tmp_path)
+    assert Reason.GSO_ARC in reasons_of(system, tmp_path)
 
 
 def test_busy_antennas_are_told_from_missing_gateways(tmp_path):
     gateway = tmp_path / "one.csv"
     gateway.write_text("name,lat_deg,lon_deg\nOnly,50.0,8.0\n")
     near = [{"id": f"near-{k}", "lat_deg": 50.0, "lon_deg": 7.0 + k} for k in range(3)]
-    world = world_of(
+    system = system_of(
         cities=1, terminals=near, duration_s=30, isl={"plan": "none"},
         gateways={"source": str(gateway), "antennas": 1},
         assignment={"rule": "highest-elevation"}, visibility={"min_elevation_deg": 40.0},
     )  # fmt: skip
-    access = run_world(world, tmp_path / "run").access
+    access = run_system(system, tmp_path / "run").access
     assert set(access.reason.dropna()) <= {Reason.GATEWAY_ANTENNAS_BUSY, Reason.NO_GATEWAY_PATH,
                                            Reason.NO_SATELLITE_IN_VIEW}  # fmt: skip
 
@@ -185,31 +190,31 @@ def test_busy_antennas_are_told_from_missing_gateways(tmp_path):
 def test_a_fixed_pop_is_the_end_of_the_path(tmp_path):
     here = {"lat_deg": 50.0, "lon_deg": 8.0}
     terminals = [{"id": "own", **here}, {"id": "fixed", "pop_id": "nwyynyx1", **here}]
-    world = world_of(FULL_FLEET, cities=1, terminals=terminals, duration_s=15)
-    access = run_world(world, tmp_path / "run").access.set_index("terminal_id")
+    system = system_of(FULL_FLEET, cities=1, terminals=terminals, duration_s=15)
+    access = run_system(system, tmp_path / "run").access.set_index("terminal_id")
     assert access.loc["fixed", "pop_id"] == "nwyynyx1"
     assert access.loc["own", "pop_id"] != "nwyynyx1"
     assert access.loc["fixed", "rtt_s"] > access.loc["own", "rtt_s"] + 0.030
 
 
 def test_the_slot_of_an_instant_is_the_one_that_contains_it():
-    world = world_of(duration_s=60, cities=1)
-    start = world.grid.epoch_utc
+    system = system_of(duration_s=60, cities=1)
+    start = system.grid.epoch_utc
     for t_s, slot in ((0.0, 0), (14.999, 0), (15.0, 1), (59.999, 3)):
-        assert world.slot_at(start + np.timedelta64(round(t_s * 1e9), "ns")) == slot
+        assert system.slot_at(start + np.timedelta64(round(t_s * 1e9), "ns")) == slot
     with pytest.raises(InputError, match="outside the run"):
-        world.slot_at(start + np.timedelta64(60, "s"))
+        system.slot_at(start + np.timedelta64(60, "s"))
 
 
 def test_a_fixed_pop_without_fibre_is_refused():
     terminals = [{"id": "x", "pop_id": "nwyynyx1", "lat_deg": 1.0, "lon_deg": 1.0}]
     with pytest.raises(InputError, match="include_fibre = true"):
-        world_of(cities=1, terminals=terminals, delay={"include_fibre": False})
+        system_of(cities=1, terminals=terminals, delay={"include_fibre": False})
 
 
 def test_objects_left_out_for_their_age_are_listed(tmp_path):
     satellites = {"catalogue": {**FULL_FLEET["catalogue"], "max_age_days": 2.0}}
-    run = run_world(world_of(satellites, cities=1, duration_s=15), tmp_path / "run")
+    run = run_system(system_of(satellites, cities=1, duration_s=15), tmp_path / "run")
     listed = run.manifest["catalogue"]["too_old"]
     assert len(listed) == run.summary["satellites"]["left_out"]["too_old"] > 0
     assert all("STARLINK" in line for line in listed)
@@ -217,8 +222,8 @@ def test_objects_left_out_for_their_age_are_listed(tmp_path):
 
 def test_columns_of_one_s_own_are_kept_but_not_positions(tmp_path):
     (tmp_path / "f.csv").write_text("id,lat_deg,lon_deg,ward\na,1,2,north\n")
-    world = world_of(cities=1, terminal_sets=[{"file": str(tmp_path / "f.csv")}], duration_s=15)
-    fleet = run_world(world, tmp_path / "run").fleet
+    system = system_of(cities=1, terminal_sets=[{"file": str(tmp_path / "f.csv")}], duration_s=15)
+    fleet = run_system(system, tmp_path / "run").fleet
     assert fleet.ward.tolist() == ["north"]
     assert not {"lat_deg", "lon_deg"} & set(fleet.columns)
 
@@ -226,7 +231,7 @@ def test_columns_of_one_s_own_are_kept_but_not_positions(tmp_path):
 def test_an_unknown_fixed_pop_is_refused():
     terminals = [{"id": "x", "pop_id": "nowhere", "lat_deg": 1.0, "lon_deg": 1.0}]
     with pytest.raises(InputError, match="nowhere"):
-        world_of(cities=1, terminals=terminals)
+        system_of(cities=1, terminals=terminals)
 
 
 def test_a_position_that_is_not_known_is_a_reason(tmp_path):
@@ -236,8 +241,8 @@ def test_a_position_that_is_not_known_is_a_reason(tmp_path):
         "2026-06-14T12:00:27Z,10,10,0\n2026-06-14T12:00:57Z,10.01,10,0\n"
     )
     terminal = {"id": "ship", "track": str(track)}
-    world = world_of(cities=1, terminals=[terminal], duration_s=60)
-    access = run_world(world, tmp_path / "run").access
+    system = system_of(cities=1, terminals=[terminal], duration_s=60)
+    access = run_system(system, tmp_path / "run").access
     ship = access[access.terminal_id == "ship"].set_index("slot")
     is_unknown = (ship.reason == Reason.POSITION_UNKNOWN).tolist()
     assert is_unknown == [True, False, False, True]  # slot 3 ends after the last fix

@@ -27,7 +27,7 @@ from skyweave.twin.explanation import explain_slot
 from skyweave.twin.orbits import initialise
 from skyweave.twin.scenario import build_scenario
 from skyweave.twin.topology.isl import NO_EDGES
-from skyweave.twin.world import build_world, terminal_row
+from skyweave.twin.world import build_system, terminal_row
 
 ONE_MICROSECOND = 1e-6
 A_THOUSANDTH_OF_A_DEGREE = 1e-3
@@ -386,7 +386,7 @@ PLACES = {  # latitude and longitude, degrees
 ANTENNAS = 3
 
 
-def world_by(rule, folder):
+def system_by(rule, folder):
     (folder / "gateways.csv").write_text(GATEWAYS)
     (folder / "flight.csv").write_text(TRACK)
     terminals = [{"id": k, "lat_deg": lat, "lon_deg": lon} for k, (lat, lon) in PLACES.items()]
@@ -402,7 +402,7 @@ def world_by(rule, folder):
         "assignment": {"rule": rule},
         "terminals": terminals,
     }
-    return build_world(build_scenario(content, "by hand", folder))
+    return build_system(build_scenario(content, "by hand", folder))
 
 
 def assert_equal_to(hand, found, services, rows):
@@ -417,7 +417,8 @@ def assert_equal_to(hand, found, services, rows):
             expected = hand.slot(row, k)
             pairs = slice(start[row], start[row + 1])
             assert sat[pairs].tolist() == expected["seen"], (row, k)
-            assert sat[pairs][service[1].is_clear[pairs]].tolist() == expected["clear"], (row, k)
+            clear = sat[pairs][service[1].refused[pairs] == SERVED]
+            assert clear.tolist() == expected["clear"], (row, k)
             number = found.reason[k, row]
             assert (None if number == SERVED else REASONS[number]) == expected["reason"], (row, k)
             assert found.sat[k, row] == expected["sat"], (row, k)
@@ -450,7 +451,8 @@ def computed(world, has_lasers=True):
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
     """The sky over the gateways, the same for any rule."""
-    return Sky(world_by("shortest-path", tmp_path_factory.mktemp("sky")), GATEWAYS)
+    system = system_by("shortest-path", tmp_path_factory.mktemp("sky"))
+    return Sky(system.parts[0].world, GATEWAYS)
 
 
 @pytest.mark.parametrize(
@@ -458,7 +460,7 @@ def sky(tmp_path_factory):
     [("shortest-path", True), ("highest-elevation", False), ("longest-visible", True)],
 )
 def test_every_value_of_a_slot_is_what_a_hand_finds(rule, has_lasers, sky, tmp_path):
-    world = world_by(rule, tmp_path)
+    world = system_by(rule, tmp_path).parts[0].world
     networks, services, found = computed(world, has_lasers)
     hand = ByHand(world, sky, {"flight": TRACK}, ANTENNAS, rule, networks)
     served = assert_equal_to(hand, found, services, range(len(world.terminals)))
@@ -470,13 +472,14 @@ def test_every_value_of_a_slot_is_what_a_hand_finds(rule, has_lasers, sky, tmp_p
 
 
 def test_an_explanation_is_the_slot_by_hand(sky, tmp_path):
-    world = world_by("shortest-path", tmp_path)
+    system = system_by("shortest-path", tmp_path)
+    world = system.parts[0].world
     networks, _, _ = computed(world)
     hand = ByHand(world, sky, {"flight": TRACK}, ANTENNAS, "shortest-path", networks)
     norad_id = world.fleet.catalogue.norad_id
     for name, slot in (("far-pop", 1), ("flight", 0)):
-        row = terminal_row(world, name)
-        expected, answer = hand.slot(row, slot), explain_slot(world, row, slot)
+        row = terminal_row(system, name)
+        expected, answer = hand.slot(row, slot), explain_slot(system, row, slot)
         seen = [one["norad_id"] for one in answer["candidates"]]
         clear = [one["norad_id"] for one in answer["candidates"] if one["refused"] != "gso_arc"]
         assert sorted(seen) == norad_id[expected["seen"]].tolist()

@@ -1,5 +1,7 @@
 """Countries: which country a place lies in, by the shipped boundaries."""
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,6 +13,7 @@ from scipy.spatial import cKDTree
 from skyweave.constants import EARTH_MEAN_RADIUS_M
 from skyweave.errors import InputError
 from skyweave.places.boundaries import boundaries, disputed_areas, wrap_deg
+from skyweave.places.cities import all_cities
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -132,3 +135,21 @@ def _nearest_land(lat_deg: FloatArray, lon_deg: FloatArray) -> IntArray:
 def _unit(lon_deg: FloatArray, lat_deg: FloatArray) -> FloatArray:
     lon, lat = np.radians(lon_deg), np.radians(lat_deg)
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
+
+
+def check_country_codes(codes: Iterable[str]) -> None:
+    """Refuse what is no ISO 3166-1 alpha-2 code of a country in the boundaries or the gazetteer."""
+    for code in codes:
+        if code not in _known_codes():
+            near = difflib.get_close_matches(code.upper(), sorted(_known_codes()), n=1, cutoff=0.5)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise InputError(
+                f'country "{code[:40]}" is unknown: expected two capital letters of ISO 3166-1, '
+                f'such as "DE"{hint}'
+            )
+
+
+@cache
+def _known_codes() -> frozenset[str]:
+    known = {*boundaries().code.tolist(), *all_cities().country.tolist()}
+    return frozenset(known - {""})

@@ -11,19 +11,19 @@ from skyweave.twin.orbits import initialise
 from skyweave.twin.pipeline import SlotNetwork, SlotService, networks, serve, services
 from skyweave.twin.results.chunk import AccessChunk
 from skyweave.twin.routing import walk
-from skyweave.twin.world import World
+from skyweave.twin.world import System, World
 
 RTT_PARTS = ("access", "isl", "feeder", "fibre")
 
 
 def explain_slot(
-    world: World, row: int, slot: int, progress: Callable[[str], None] = lambda _: None
+    system: System, row: int, slot: int, progress: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
     """Return what terminal `row` has in a slot, with every candidate, as plain values.
 
     The network is computed from the run's first slot on, so the answer is the run's own.
     """
-    world = world.only_terminal(row)
+    world = system.only_terminal(row).parts[0].world
     records = initialise(world.fleet.catalogue)
     for network in networks(world, records, slot + 1, progress):
         last = network
@@ -52,7 +52,7 @@ def _path(
 ) -> dict[str, Any]:
     sat, gateway, pop = (int(a[0, 0]) for a in (access.sat, access.gateway, access.pop))
     catalogue = world.fleet.catalogue
-    costs = service.costs[-1]  # one terminal has one target: its fixed PoP, or the gateway's own
+    costs = service.costs[0]  # one terminal has one target: its fixed PoP, or the gateway's own
     gateway_id, pop_id = str(world.gateways.gateway_id[gateway]), str(world.pops.pop_id[pop])
     relays = [str(catalogue.norad_id[s]) for s in walk(costs.next_sat, sat)]
     parts = {part: float(getattr(access, f"{part}_s")[0, 0]) for part in RTT_PARTS}
@@ -84,6 +84,7 @@ def _candidates(world: World, network: SlotNetwork, service: SlotService) -> lis
             "norad_id": int(world.fleet.catalogue.norad_id[found.sat[p]]),
             "elevation_deg": float(found.elevation_deg[p]),
             "azimuth_deg": float(found.azimuth_deg[p]),
+            "sunlit": bool(found.is_sunlit[p]),
             "score": float(service.score[p]) if np.isfinite(service.score[p]) else None,
             "refused": _refusal(network, service, int(p)),
         }
@@ -92,9 +93,9 @@ def _candidates(world: World, network: SlotNetwork, service: SlotService) -> lis
 
 
 def _refusal(network: SlotNetwork, service: SlotService, pair: int) -> str | None:
-    if not service.is_clear[pair]:
-        return str(Reason.GSO_ARC)
+    if service.refused[pair] != SERVED:
+        return str(REASONS[service.refused[pair]])
     if np.isfinite(service.candidates.path_s[pair]):
         return None
-    near = network.in_gateway_view[service.candidates.sat[pair]]
+    near = network.in_gateway_view[0, service.candidates.sat[pair]]  # of its one target
     return str(Reason.GATEWAY_ANTENNAS_BUSY if near else Reason.NO_GATEWAY_PATH)

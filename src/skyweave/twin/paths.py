@@ -16,15 +16,24 @@ from skyweave.policy.reasons import Reason
 from skyweave.time import TimeGrid, instants
 from skyweave.twin.geometry import Mask, VisiblePairs, keep, visible_pairs
 from skyweave.twin.orbits import initialise, propagate
-from skyweave.twin.pipeline import Places, clear_of_gso, fibre_s
+from skyweave.twin.pipeline import fibre_s
 from skyweave.twin.routing import GroundLinks, GroundPath, ground_paths
+from skyweave.twin.sight import Places, sky_tests
+from skyweave.twin.sites import SiteSky
 from skyweave.twin.terminals import terminal_itrf
 from skyweave.twin.topology import (
     are_feasible,
     padded_adjacency,
     padded_lengths_m,
 )
-from skyweave.twin.world import World, gateway_itrf, gateway_mask, isl_plan, site_mask
+from skyweave.twin.world import (
+    World,
+    gateway_itrf,
+    gateway_mask,
+    isl_plan,
+    site_mask,
+    terminal_mask,
+)
 
 CHUNK_INSTANTS = 256  # propagated together
 
@@ -41,6 +50,7 @@ class Endpoint:
     places: Callable[[TimeGrid], list[Places]]  # of the A antennas at each instant
     mask: Mask  # (A,)
     behind_s: FloatArray  # (A,) one-way delay behind each antenna
+    sky: SiteSky | None = None  # of a terminal's dish
 
 
 @dataclass(frozen=True)
@@ -57,19 +67,21 @@ def place_endpoint(
 ) -> Endpoint:
     """Return a fixed place on the ground, which sees the sky as terminals do."""
     place = geodetic_to_itrf(*(np.array([v]) for v in (lat_deg, lon_deg, height_wgs84_m)))
-    return _endpoint(name, (), lambda grid: [place] * len(grid), site_mask(world, 1))
+    mask = site_mask(world, 1)
+    return Endpoint(name, (), lambda grid: [place] * len(grid), mask, np.zeros(1))
 
 
 def terminal_endpoint(world: World, row: int) -> Endpoint:
     """Return a terminal of the scenario, which may move."""
-    terminal = world.terminals.take(np.array([row]))
+    own = world.only_terminal(row)
+    terminal = own.terminals
     name = str(terminal.terminal_id[0])
 
     def places(grid: TimeGrid) -> list[Places]:
         positions = terminal_itrf(terminal, grid.utc)
         return [positions.at(k) for k in range(len(grid))]
 
-    return _endpoint(name, (), places, site_mask(world, 1))
+    return Endpoint(name, (), places, terminal_mask(own), np.zeros(1), own.sky)
 
 
 def gateway_endpoint(world: World, row: int) -> Endpoint:
@@ -90,12 +102,6 @@ def _gateways(
     gateways = world.gateways.take(rows)
     place, mask = gateway_itrf(gateways), gateway_mask(world, gateways)
     return Endpoint(str(name), names, lambda grid: [place] * len(grid), mask, behind_s)
-
-
-def _endpoint(
-    name: str, antennas: tuple[str, ...], places: Callable[[TimeGrid], list[Places]], mask: Mask
-) -> Endpoint:
-    return Endpoint(name, antennas, places, mask, np.zeros(1))
 
 
 def paths_over_time(
@@ -132,22 +138,25 @@ class _Sky:
         self, world: World, endpoint: Endpoint, places: Places, sat_itrf_m: FloatArray
     ) -> None:
         usable_m = np.where(world.fleet.serves[:, None], sat_itrf_m, np.nan)
-        in_view = visible_pairs(*places, usable_m, endpoint.mask)
-        seen = keep(in_view, clear_of_gso(world, in_view, places, usable_m))
+        in_view = seen = visible_pairs(*places, usable_m, endpoint.mask)
+        lost_to = None
+        for reason, test in sky_tests(world, endpoint.sky):
+            seen = keep(seen, test(seen, places, usable_m))
+            lost_to = lost_to or (reason if len(seen) == 0 else None)
         range_m = np.linalg.norm(usable_m[seen.sat] - places[0][seen.site_rows], axis=1)
         cost_s = range_m / SPEED_OF_LIGHT_M_S + endpoint.behind_s[seen.site_rows]
         self.links = GroundLinks(seen.sat, cost_s)
-        self.reason = self._why_empty(places, in_view, seen)
+        self.reason = self._why_empty(places, in_view, lost_to)
         self._endpoint = endpoint
         self._antenna = seen.site_rows
 
     @staticmethod
-    def _why_empty(places: Places, in_view: VisiblePairs, seen: VisiblePairs) -> Reason | None:
+    def _why_empty(places: Places, in_view: VisiblePairs, lost_to: Reason | None) -> Reason | None:
         if np.isnan(places[0]).all():
             return Reason.POSITION_UNKNOWN
         if len(in_view) == 0:
             return Reason.NO_SATELLITE_IN_VIEW
-        return Reason.GSO_ARC if len(seen) == 0 else None
+        return lost_to
 
     def nodes(self, link: int) -> list[str]:
         """Return the ground nodes from the end of the path to the antenna of a link."""

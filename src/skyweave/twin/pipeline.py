@@ -6,15 +6,10 @@ satellite and path from one slot's network alone, so slots can be shared among p
 results do not depend on how.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,16 +17,18 @@ from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.policy.reasons import SERVED, Reason
 from skyweave.twin.geometry import (
     VisiblePairs,
-    gso_separation_deg,
+    is_sunlit,
     keep,
     pair_angles,
     remaining_slots,
+    sun_itrf_m,
     visible_pairs,
 )
-from skyweave.twin.orbits import Sgp4Records, initialise, propagate
+from skyweave.twin.orbits import Sgp4Records, propagate
 from skyweave.twin.results.chunk import AccessChunk
 from skyweave.twin.routing import SatelliteCosts, cheapest_to_ground
 from skyweave.twin.scheduling import Candidates, choose, score_candidates
+from skyweave.twin.sight import SKY_REASONS, Places, Sight, sights, sky_tests
 from skyweave.twin.terminals import terminal_itrf
 from skyweave.twin.topology import (
     FeederLinks,
@@ -41,14 +38,13 @@ from skyweave.twin.topology import (
     padded_lengths_m,
     step,
 )
-from skyweave.twin.world import World, gateway_itrf, gateway_mask, isl_plan, site_mask
+from skyweave.twin.world import World, gateway_itrf, gateway_mask, isl_plan, terminal_mask
 
 CHUNK_SLOTS = 60  # slots computed together; no result depends on it
 
 FloatArray = NDArray[np.float64]
 RowArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
-Places = tuple[FloatArray, FloatArray]  # positions and ellipsoid normals, (S, 3) each
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class SlotNetwork:
     slot: int
     feeders: FeederLinks
     edges: RowArray  # (E, 2) laser links up for the whole slot, satellite rows
-    in_gateway_view: BoolArray  # (N,) above some gateway's mask for the whole slot
+    in_gateway_view: BoolArray  # (K, N) above the mask of a gateway of each target, whole slot
 
 
 @dataclass(frozen=True)
@@ -67,27 +63,11 @@ class SlotService:
 
     candidates: Candidates  # usable satellites above the mask at both ends of the slot
     is_located: BoolArray  # (S,) the terminal's position is known at both ends
-    is_clear: BoolArray  # (P,) far enough from the geostationary arc at both ends
+    refused: NDArray[np.int16]  # (P,) why the sky keeps a satellite from serving, SERVED = it can
     score: FloatArray  # (P,) -inf where the satellite cannot serve
     chosen: NDArray[np.int64]  # (S,) the pair that serves, -1 = none
     costs: tuple[SatelliteCosts, ...]  # of each satellite, one per entry of `Targets.pops`
     feeder_s: FloatArray  # (L,) one-way delay of each feeder link
-
-
-def run_slots(
-    world: World, workers: int = 1, progress: Callable[[str], None] = lambda _: None
-) -> Iterator[AccessChunk]:
-    """Yield what every terminal has, chunk by chunk in slot order."""
-    records = initialise(world.fleet.catalogue)
-    pieces = _pieces(networks(world, records, world.slots, progress))
-    chunks: Iterator[AccessChunk]
-    if workers == 1:
-        chunks = (serve(world, records, piece) for piece in pieces)
-    else:
-        chunks = _shared_out(world, records, pieces, workers)
-    for chunk in chunks:
-        yield chunk
-        progress(f"terminals: slot {chunk.first_slot + chunk.slots} of {world.slots}")
 
 
 def networks(
@@ -98,7 +78,9 @@ def networks(
 ) -> Iterator[SlotNetwork]:
     """Yield the network of slots 0 to stop - 1, each built on the one before."""
     plan = isl_plan(world, world.grid.epoch_utc)
-    gateways, antennas = gateway_itrf(world.gateways), world.gateways.antennas
+    gateway_m, up = gateway_itrf(world.gateways)
+    gateways = np.where(world.gateway_is_up[:, None], gateway_m, np.nan), up
+    antennas = world.gateways.antennas
     planned, feeders = None, None
     for first in range(0, stop, CHUNK_SLOTS):
         last = min(first + CHUNK_SLOTS, stop)
@@ -112,9 +94,16 @@ def networks(
             feeders = assign_feeders(
                 feeders, views[k], remaining[k], antennas, usable_sat=world.fleet.serves
             )
-            in_view = np.zeros(len(world.fleet.catalogue), dtype=np.bool_)
-            in_view[views[k].sat[remaining[k] >= 1]] = True
-            yield SlotNetwork(slot, feeders, edges, in_view & world.fleet.serves)
+            lasting = keep(views[k], remaining[k] >= 1)
+            yield SlotNetwork(slot, feeders, edges, _in_gateway_view(world, lasting))
+
+
+def _in_gateway_view(world: World, views: VisiblePairs) -> BoolArray:
+    """Return the usable satellites that gateways allowed to each target see, (K, N)."""
+    in_view = np.zeros((len(world.targets.pops), len(world.fleet.catalogue)), dtype=np.bool_)
+    for seen, allowed in zip(in_view, world.targets.gateway_allowed, strict=True):
+        seen[views.sat[allowed[views.site_rows]]] = True
+    return in_view & world.fleet.serves
 
 
 def serve(world: World, records: Sgp4Records, slots: Sequence[SlotNetwork]) -> AccessChunk:
@@ -134,21 +123,17 @@ def services(
     first, count = slots[0].slot, len(slots)
     horizon = world.horizon if world.rule.looks_ahead else 1
     sat_itrf_m = _positions(world, records, first, first + count + horizon - 1)
-    positions = terminal_itrf(world.terminals, world.boundaries(first, first + count + horizon).utc)
+    grid = world.boundaries(first, first + count + horizon)
+    positions = terminal_itrf(world.terminals, grid.utc)
     places = [positions.at(k) for k in range(len(sat_itrf_m))]
-    mask = site_mask(world, len(world.terminals))
+    sun_m = sun_itrf_m(grid.utc[:count], world.orientation)
+    mask = terminal_mask(world)
     usable_m = np.where(world.fleet.serves[None, :, None], sat_itrf_m, np.nan)
     views = [visible_pairs(*places[k], usable_m[k], mask) for k in range(len(places))]
-    clear = [clear_of_gso(world, views[k], places[k], sat_itrf_m[k]) for k in range(len(places))]
-    in_view = remaining_slots(views, horizon)
-    in_clear = remaining_slots([keep(v, c) for v, c in zip(views, clear, strict=True)], horizon)
-    for k, network in enumerate(slots):
-        clear_slots = np.zeros(len(views[k]), dtype=np.int32)
-        clear_slots[clear[k]] = in_clear[k]
-        both_ends = in_view[k] >= 1
-        seen = keep(views[k], both_ends)
-        ends = places[k : k + 2]
-        service = _choose(world, network, seen, clear_slots[both_ends], ends, sat_itrf_m[k])
+    of_slot = sights(world, views, places, sat_itrf_m, horizon)
+    for k, (network, sight) in enumerate(zip(slots, of_slot, strict=False)):
+        is_lit = is_sunlit(sat_itrf_m[k], sun_m[k])
+        service = _choose(world, network, sight, places[k : k + 2], sat_itrf_m[k], is_lit)
         yield network, service, sat_itrf_m[k]
 
 
@@ -171,47 +156,50 @@ def _positions(world: World, records: Sgp4Records, first: int, last: int) -> Flo
 
 def _gateway_views(world: World, gateways: Places, sat_itrf_m: FloatArray) -> VisiblePairs:
     views = visible_pairs(*gateways, sat_itrf_m, gateway_mask(world, world.gateways))
-    return keep(views, clear_of_gso(world, views, gateways, sat_itrf_m))
-
-
-def clear_of_gso(
-    world: World, views: VisiblePairs, places: Places, sat_itrf_m: FloatArray
-) -> BoolArray:
-    """Return which pairs of a site and a satellite are far enough from the geostationary arc."""
-    limit_deg = world.scenario.visibility.gso_separation_deg
-    if limit_deg == 0.0:
-        return np.ones(len(views), dtype=np.bool_)
-    separation = gso_separation_deg(*places, sat_itrf_m, views.site_rows, views.sat)
-    clear: BoolArray = separation >= limit_deg
-    return clear
+    for _, test in sky_tests(world, None):
+        views = keep(views, test(views, gateways, sat_itrf_m))
+    return views
 
 
 def _choose(
-    world: World, network: SlotNetwork, seen: VisiblePairs, clear_slots: RowArray,
-    places: Sequence[Places], sat_itrf_m: FloatArray,
+    world: World, network: SlotNetwork, sight: Sight, places: Sequence[Places],
+    sat_itrf_m: FloatArray, is_lit: BoolArray,
 ) -> SlotService:  # fmt: skip
     feeder_s = _feeder_delays_s(world, network, sat_itrf_m)
-    behind_s = [fibre_s(world, pop)[network.feeders.gateway] for pop in world.targets.pops]
-    costs = _satellite_costs(network, sat_itrf_m, [feeder_s + fibre for fibre in behind_s])
-    rows, sats = seen.site_rows, seen.sat
+    gateway = network.feeders.gateway
+    seed_s = [
+        np.where(allowed, feeder_s + fibre_s(world, pop)[gateway], np.inf)
+        for pop, allowed in zip(
+            world.targets.pops.tolist(), world.targets.gateway_allowed[:, gateway], strict=True
+        )
+    ]
+    costs = _satellite_costs(network, sat_itrf_m, seed_s)
+    rows, sats = sight.seen.site_rows, sight.seen.sat
     cost_s = np.stack([c.cost_s for c in costs])[world.targets.of_terminal[rows], sats]
     look = pair_angles(*places[0], sat_itrf_m, rows, sats)
     site_itrf_m = np.stack([position_m for position_m, _ in places])  # (2, S, 3)
-    is_located = np.asarray(np.isfinite(site_itrf_m).all(axis=(0, 2)))
-    is_clear = clear_slots >= 1
     candidates = Candidates(
-        terminal_start=seen.site_start,
+        terminal_start=sight.seen.site_start,
         terminal=rows,
         sat=sats,
         elevation_deg=look.elevation_deg,
         azimuth_deg=look.azimuth_deg,
         range_m=look.range_m,
         path_s=cost_s,
-        remaining_slots=clear_slots,
+        remaining_slots=sight.left,
+        is_sunlit=is_lit[sats],
     )
-    score = np.where(is_clear, score_candidates(world.rule, candidates), -np.inf)
-    chosen = choose(candidates, score)
-    return SlotService(candidates, is_located, is_clear, score, chosen, costs, feeder_s)
+    score = score_candidates(world.rule, candidates)
+    score = np.where(sight.refused == SERVED, score, -np.inf)
+    return SlotService(
+        candidates=candidates,
+        is_located=np.asarray(np.isfinite(site_itrf_m).all(axis=(0, 2))),
+        refused=sight.refused,
+        score=score,
+        chosen=choose(candidates, score),
+        costs=costs,
+        feeder_s=feeder_s,
+    )
 
 
 def _satellite_costs(
@@ -266,35 +254,45 @@ def _access(
     count = len(world.terminals)
     access = {name: _scattered(name, value, rows, count) for name, value in values.items()}
     is_lost = bool(np.isnan(sat_itrf_m[world.fleet.serves]).any(axis=1).all())
-    access["reason"] = _reasons(network, service, is_lost)
+    access["reason"] = _reasons(world, network, service, is_lost)
     return access
 
 
+_ROW_NUMBERS = {"sat": np.int32, "gateway": np.int32, "pop": np.int32, "isl_hops": np.int16}
+
+
+def absent(name: str) -> float:
+    """Return what stands in an array where there is nothing: -1 for numbers of things, else NaN."""
+    return -1 if name in (*_ROW_NUMBERS, "reason") else np.nan
+
+
 def _scattered(name: str, value: NDArray[Any], rows: NDArray[np.int64], count: int) -> NDArray[Any]:
-    """Return the values at their rows; the others are -1 for numbers of things, else NaN."""
-    kinds = {"sat": np.int32, "gateway": np.int32, "pop": np.int32, "isl_hops": np.int16}
-    kind = kinds.get(name, np.float64)
-    everyone = np.full(count, -1 if name in kinds else np.nan, dtype=kind)
+    """Return the values at their rows, among `count`."""
+    everyone = np.full(count, absent(name), dtype=_ROW_NUMBERS.get(name, np.float64))
     everyone[rows] = value
     return everyone
 
 
-def _reasons(network: SlotNetwork, service: SlotService, is_lost: bool) -> NDArray[np.int16]:
+def _reasons(
+    world: World, network: SlotNetwork, service: SlotService, is_lost: bool
+) -> NDArray[np.int16]:
     """Return why each terminal is out, the first that applies of a fixed order, (S,).
 
     `is_lost`: no satellite that may serve has a valid position.
     """
     found, terminals = service.candidates, service.chosen.size
     seen = np.bincount(found.terminal, minlength=terminals)
-    clear = np.bincount(found.terminal[service.is_clear], minlength=terminals)
-    near = service.is_clear & network.in_gateway_view[found.sat]
+    can_serve = service.refused == SERVED
+    usable = np.bincount(found.terminal[can_serve], minlength=terminals)
+    target = world.targets.of_terminal[found.terminal]
+    near = can_serve & network.in_gateway_view[target, found.sat]
     near_gateway = np.bincount(found.terminal[near], minlength=terminals)
     causes = [
         (service.chosen >= 0, SERVED),
         (~service.is_located, Reason.POSITION_UNKNOWN.number),
         (np.full(terminals, is_lost), Reason.NO_VALID_EPHEMERIS.number),
         (seen == 0, Reason.NO_SATELLITE_IN_VIEW.number),
-        (clear == 0, Reason.GSO_ARC.number),
+        (usable == 0, _last_refusal(service)),
         (near_gateway > 0, Reason.GATEWAY_ANTENNAS_BUSY.number),
     ]
     conditions, numbers = zip(*causes, strict=True)
@@ -302,36 +300,15 @@ def _reasons(network: SlotNetwork, service: SlotService, is_lost: bool) -> NDArr
     return np.asarray(chosen, dtype=np.int16)
 
 
-def _pieces(slots: Iterator[SlotNetwork]) -> Iterator[list[SlotNetwork]]:
-    while piece := list(islice(slots, CHUNK_SLOTS)):
-        yield piece
+def _last_refusal(service: SlotService) -> NDArray[np.int16]:
+    """Return at which test the last of each terminal's satellites fell out, (S,)."""
+    order = [SERVED, *(reason.number for reason in SKY_REASONS)]
+    rank = np.zeros(service.chosen.size, dtype=np.int64)
+    np.maximum.at(rank, service.candidates.terminal, _rank_of(service.refused, order))
+    return np.array(order, dtype=np.int16)[rank]
 
 
-def _shared_out(
-    world: World, records: Sgp4Records, pieces: Iterator[list[SlotNetwork]], workers: int
-) -> Iterator[AccessChunk]:
-    """Serve pieces in spawned processes, in order, with at most two waiting per process."""
-    threads = max(1, numba.get_num_threads() // workers)
-    waiting: deque[Future[AccessChunk]] = deque()
-    with ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=_start_worker, initargs=(world, records, threads)
-    ) as pool:
-        for piece in pieces:
-            waiting.append(pool.submit(_serve_in_worker, piece))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-_worker: tuple[World, Sgp4Records]
-
-
-def _start_worker(world: World, records: Sgp4Records, threads: int) -> None:
-    global _worker
-    numba.set_num_threads(threads)
-    _worker = (world, records)
-
-
-def _serve_in_worker(piece: list[SlotNetwork]) -> AccessChunk:
-    return serve(*_worker, piece)
+def _rank_of(codes: NDArray[np.int16], order: list[int]) -> NDArray[np.int64]:
+    place = np.zeros(max(order) + 2, dtype=np.int64)  # the last is that of SERVED, -1
+    place[order] = np.arange(len(order))
+    return place[codes]

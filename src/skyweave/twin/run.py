@@ -1,51 +1,63 @@
-"""A run from its world to its folder."""
+"""A run from its system to its folder."""
 
 import hashlib
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.twin.catalogue.elements import ARRAY_FIELDS, Catalogue
-from skyweave.twin.pipeline import run_slots
+from skyweave.twin.execution import run_slots
 from skyweave.twin.results.chunk import RunLabels
 from skyweave.twin.results.fleet import cells_of
 from skyweave.twin.results.folder import Run, check_run_folder, draft_run_folder, load_run
-from skyweave.twin.results.manifest import Execution, RunFacts
+from skyweave.twin.results.manifest import Execution, OperatorFacts, RunFacts
 from skyweave.twin.results.tables import AccessWriter
 from skyweave.twin.results.write import write_results
-from skyweave.twin.world import World
+from skyweave.twin.targets import rule_sentence
+from skyweave.twin.terminals import Terminals
+from skyweave.twin.world import System, World
 
 
-def run_world(
-    world: World, out: Path, workers: int = 1, progress: Callable[[str], None] = lambda _: None
+def run_system(
+    system: System, out: Path, workers: int = 1, progress: Callable[[str], None] = lambda _: None
 ) -> Run:
-    """Compute every slot of a world into the run folder `out`."""
+    """Compute every slot of a system into the run folder `out`."""
     check_run_folder(out)
     started = time.monotonic()
-    labels, access = run_labels(world), world.scenario.results.access
+    labels, access = run_labels(system), system.scenario.results.access
     with draft_run_folder(out) as folder:
-        with AccessWriter(folder, labels, access) as writer:
-            for chunk in run_slots(world, workers, progress):
-                writer.write(chunk)
-            statistics = writer.finish()
+        with AccessWriter(folder, labels, access, compares=bool(system.without)) as writer:
+            for chunk, before in run_slots(system, workers, progress):
+                writer.write(chunk, before)
+            statistics, before_statistics = writer.finish(), writer.finish_before()
         progress("writing the report")
         execution = Execution(time.monotonic() - started, workers, platform.node())
-        write_results(folder, labels, run_facts(world), statistics, execution)
+        facts = run_facts(system)
+        write_results(folder, labels, facts, statistics, execution, before_statistics)
     return load_run(out)
 
 
-def run_labels(world: World) -> RunLabels:
-    """Return the names behind the row numbers of a world's arrays."""
-    terminals, gateways, pops = world.terminals, world.gateways, world.pops
+def run_labels(system: System) -> RunLabels:
+    """Return the names behind the row numbers of a run's arrays, through all operators."""
+    terminals = system.terminals
+    worlds = [part.world for part in system.parts]
+    gateways, pops = [world.gateways for world in worlds], [world.pops for world in worlds]
+    names = np.array([world.operator for world in worlds])
+    owner = np.empty(len(terminals), dtype=np.int64)
+    for number, part in enumerate(system.parts):
+        owner[part.rows] = number
     return RunLabels(
-        epoch_utc=world.grid.epoch_utc,
-        slot_s=world.scenario.time.slot_s,
-        slots=world.slots,
+        epoch_utc=system.grid.epoch_utc,
+        slot_s=system.scenario.time.slot_s,
+        slots=system.slots,
+        terminal_operator=names[owner],
+        gateway_operator=np.repeat(names, [len(each) for each in gateways]),
+        pop_operator=np.repeat(names, [len(each) for each in pops]),
         terminal_id=terminals.terminal_id,
         terminal_name=terminals.name,
         terminal_class=terminals.class_,
@@ -53,55 +65,83 @@ def run_labels(world: World) -> RunLabels:
         account=terminals.account,
         country=terminals.country,
         sponsor=terminals.sponsor,
-        cell=_cells(world),
+        cell=_cells(terminals),
         extra=terminals.extra,
-        norad_id=world.fleet.catalogue.norad_id,
-        gateway_id=gateways.gateway_id,
-        gateway_name=gateways.name,
-        gateway_country=gateways.country,
-        gateway_lat_deg=gateways.lat_deg,
-        gateway_lon_deg=gateways.lon_deg,
-        pop_id=pops.pop_id,
-        pop_city=pops.city,
-        pop_country=pops.country,
-        pop_lat_deg=pops.lat_deg,
-        pop_lon_deg=pops.lon_deg,
+        norad_id=np.concatenate([world.fleet.catalogue.norad_id for world in worlds]),
+        gateway_id=np.concatenate([each.gateway_id for each in gateways]),
+        gateway_name=np.concatenate([each.name for each in gateways]),
+        gateway_country=np.concatenate([each.country for each in gateways]),
+        gateway_lat_deg=np.concatenate([each.lat_deg for each in gateways]),
+        gateway_lon_deg=np.concatenate([each.lon_deg for each in gateways]),
+        pop_id=np.concatenate([each.pop_id for each in pops]),
+        pop_city=np.concatenate([each.city for each in pops]),
+        pop_country=np.concatenate([each.country for each in pops]),
+        pop_lat_deg=np.concatenate([each.lat_deg for each in pops]),
+        pop_lon_deg=np.concatenate([each.lon_deg for each in pops]),
     )
 
 
-def run_facts(world: World) -> RunFacts:
-    """Return what the manifest says about a world besides its results."""
-    scenario, fleet = world.scenario, world.fleet
-    rows = Counter(issue.reason.split(":")[0] for issue in fleet.catalogue.issues)
-    inside = world.orientation.at(world.grid.utc[[0, -1]]).inside
+def run_facts(system: System) -> RunFacts:
+    """Return what the manifest says about a run besides its results."""
+    scenario = system.scenario
+    worlds = [part.world for part in system.parts]
+    fleets = [world.fleet for world in worlds]
+    issues = [issue for fleet in fleets for issue in fleet.catalogue.issues]
+    duplicates = sum(fleet.catalogue.duplicates for fleet in fleets)
+    inside = worlds[0].orientation.at(system.grid.utc[[0, -1]]).inside
     return RunFacts(
         title=scenario.title or Path(scenario.source).stem,
         seed=scenario.seed,
         scenario=scenario.model_dump(mode="json", by_alias=True),
-        catalogue_source=scenario.catalogue.source if scenario.catalogue else "shells",
-        catalogue_digest=catalogue_digest(fleet.catalogue),
-        element_age_days=fleet.age_days,
-        satellites_used=int(fleet.serves.sum()),
-        satellites_left_out=fleet.left_out,
-        too_old=tuple(f"{issue.text}: {issue.reason}" for issue in fleet.too_old),
-        rows_left_out=dict(rows) | {"duplicate": fleet.catalogue.duplicates},
+        catalogue_source=", ".join(dict.fromkeys(_source(world) for world in worlds)),
+        catalogue_digest=catalogue_digest([fleet.catalogue for fleet in fleets]),
+        element_age_days=np.concatenate([fleet.age_days for fleet in fleets]),
+        satellites_used=sum(int(fleet.serves.sum()) for fleet in fleets),
+        satellites_left_out=dict(sum((Counter(fleet.left_out) for fleet in fleets), Counter())),
+        too_old=tuple(
+            f"{issue.text}: {issue.reason}" for fleet in fleets for issue in fleet.too_old
+        ),
+        rows_left_out=dict(Counter(issue.reason.split(":")[0] for issue in issues))
+        | {"duplicate": duplicates},
         orientation=scenario.earth.orientation,
         is_inside_orientation_table=bool(inside.all()),
-        processing_s=scenario.delay.processing_s,
-        warnings=world.warnings,
+        processing_s=worlds[0].scenario.delay.processing_s,
+        warnings=system.warnings,
+        operators=tuple(_operator_facts(world) for world in worlds),
+        without=tuple(str(failure) for failure in system.without),
+        obstructed=len(system.terminals.obstructions),
+        cones=sum(int(world.sky.has_cone.sum()) for world in worlds),
+        landing_rules=tuple(rule_sentence(rule) for rule in scenario.landing_rules),
     )
 
 
-def catalogue_digest(catalogue: Catalogue) -> str:
-    """Return SHA-256 over all elements of the satellites used."""
+def _operator_facts(world: World) -> OperatorFacts:
+    return OperatorFacts(
+        name=world.operator,
+        catalogue_source=_source(world),
+        satellites_used=int(world.fleet.serves.sum()),
+        satellites_left_out=world.fleet.left_out,
+        gateways=len(world.gateways),
+        pops=len(world.pops),
+    )
+
+
+def _source(world: World) -> str:
+    return world.scenario.catalogue.source if world.scenario.catalogue else "shells"
+
+
+def catalogue_digest(catalogues: Sequence[Catalogue]) -> str:
+    """Return SHA-256 over all elements of the satellites used, operator by operator."""
     digest = hashlib.sha256()
-    for name in ARRAY_FIELDS:
-        digest.update(name.encode() + np.ascontiguousarray(getattr(catalogue, name)).tobytes())
+    for catalogue in catalogues:
+        for name in ARRAY_FIELDS:
+            values = np.ascontiguousarray(getattr(catalogue, name))
+            digest.update(name.encode() + values.tobytes())
     return "sha256:" + digest.hexdigest()
 
 
-def _cells(world: World) -> NDArray[np.str_]:
+def _cells(terminals: Terminals) -> NDArray[np.str_]:
     """Return the H3 cells of fixed terminals; a moving one has none."""
-    lat_deg = world.terminals.lat_deg.copy()
-    lat_deg[list(world.terminals.tracks)] = np.nan
-    return cells_of(lat_deg, world.terminals.lon_deg)
+    lat_deg = terminals.lat_deg.copy()
+    lat_deg[list(terminals.tracks)] = np.nan
+    return cells_of(lat_deg, terminals.lon_deg)

@@ -25,6 +25,7 @@ class Candidates:
     range_m: FloatArray  # (P,)
     path_s: FloatArray  # (P,) one-way delay from satellite to PoP, inf where there is no path
     remaining_slots: IntArray  # (P,) whole slots it stays in view, at most the horizon
+    is_sunlit: NDArray[np.bool_]  # (P,) the Sun is not behind the Earth
 
     def __post_init__(self) -> None:
         # A rule of one's own sees these arrays; what it computes must not change the results.

@@ -7,7 +7,7 @@ message shows where a terminal stands.
 import csv
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,16 @@ class Quantity:
     meaning: str
     hint: Callable[[float], str] = lambda value: ""
 
+    @property
+    def expected(self) -> str:
+        """What an error says of the range."""
+        return f"expected {self.low:g} to {self.high:g} ({self.meaning})"
+
+    @property
+    def empty(self) -> str:
+        """What an error says of an empty cell."""
+        return f"{self.column} is empty; {self.expected}"
+
 
 def _latitude_hint(value: float) -> str:
     if 90.0 < abs(value) <= 180.0:
@@ -66,6 +76,12 @@ LATITUDE = Quantity("lat_deg", -90.0, 90.0, "degrees north", _latitude_hint)
 LONGITUDE = Quantity("lon_deg", -180.0, 360.0, "degrees east", _angle_hint)
 HEIGHT = Quantity(
     "height_wgs84_m", -1000.0, 100_000.0, "metres above the WGS 84 ellipsoid", _height_hint
+)
+BORESIGHT_AZIMUTH = Quantity(
+    "boresight_azimuth_deg", -360.0, 360.0, "0 = north, 90 = east", _angle_hint
+)
+BORESIGHT_ELEVATION = Quantity(
+    "boresight_elevation_deg", 0.0, 90.0, "degrees above the horizon", _angle_hint
 )
 
 
@@ -106,10 +122,10 @@ class CsvRows:
         )
 
     def _number(self, row: int, text: str, quantity: Quantity) -> float:
-        expected = f"expected {quantity.low:g} to {quantity.high:g} ({quantity.meaning})"
+        expected = quantity.expected
         where = f"{self.at(row)}: {quantity.column}"
         if not text:
-            raise InputError(f"{where} is empty; {expected}")
+            raise InputError(f"{self.at(row)}: {quantity.empty}")
         if _NUMBER.fullmatch(text) is None:
             raise InputError(f'{where}: found "{shown(text)}", {expected}{_notation_hint(text)}')
         value = float(text)
@@ -143,12 +159,16 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def parse_rows(
-    content: bytes, source: str, required: Sequence[str], known: Sequence[str]
+    content: bytes,
+    source: str,
+    required: Sequence[str],
+    known: Sequence[str],
+    spares: Mapping[str, Sequence[str]] | None = None,
 ) -> CsvRows:
     """Return the cells of a CSV file with a header line, UTF-8 with or without byte-order mark.
 
     `known` columns are recognised in any case, `required` ones must be there, others are kept
-    as they are.
+    as they are.  A column named in `spares` makes those it stands for needless.
     """
     lines = _lines(content, source)
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip(" \t,")]
@@ -157,7 +177,14 @@ def parse_rows(
     (header_line, header), *body = numbered
     if len(body) > MAX_ROWS:
         raise InputError(f"{source}: {len(body):,} rows; at most {MAX_ROWS:,} are read: split it")
-    columns = _columns(header, f"{source}: line {header_line}", required, known)
+    where = f"{source}: line {header_line}"
+    columns = _columns(header, where, known)
+    spared = {
+        name for column, names in (spares or {}).items() if column in columns for name in names
+    }
+    for name in required:
+        if name not in columns and name not in spared:
+            raise InputError(f"{where}: {_missing(name, header, columns, known)}")
     rows = [_cells(line, f"{source}: line {number}", columns) for number, line in body]
     cells = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in columns]
     return CsvRows(source, [n for n, _ in body], dict(zip(columns, cells, strict=True)))
@@ -198,12 +225,9 @@ def _line(raw: bytes, where: str) -> str:
     return text
 
 
-def _columns(header: str, where: str, required: Sequence[str], known: Sequence[str]) -> list[str]:
+def _columns(header: str, where: str, known: Sequence[str]) -> list[str]:
     found = _split(header, where)
     columns = [name.casefold() if name.casefold() in known else name for name in found]
-    missing = [name for name in required if name not in columns]
-    if missing:
-        raise InputError(f"{where}: {_missing(missing[0], header, columns, known)}")
     for number, name in enumerate(columns, 1):
         if not name:
             raise InputError(f"{where}: column {number} has no name; name it or remove it")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,8 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from skyweave.errors import InputError
 from skyweave.places import country_at
 from skyweave.places.boundaries import wrap_deg
+from skyweave.twin.terminals.obstruction import Obstruction
 from skyweave.twin.terminals.tracks import Track
 
+Thing = TypeVar("Thing")
 FloatArray = NDArray[np.float64]
 StrArray = NDArray[np.str_]
 
@@ -36,7 +39,11 @@ class Terminals:
     country: StrArray  # ISO 3166-1 alpha-2, "" at sea
     sponsor: StrArray
     pop_id: StrArray  # the point of presence it is bound to, "" for that of its gateway
+    operator: StrArray  # whose network it belongs to, "" for the scenario's first
+    boresight_azimuth_deg: FloatArray  # where the dish points, NaN for its class's tilt
+    boresight_elevation_deg: FloatArray
     tracks: Mapping[int, Track] = field(default_factory=dict)  # row -> fixes, moving ones only
+    obstructions: Mapping[int, Obstruction] = field(default_factory=dict)  # row -> what blocks it
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)  # other columns of the fleet
 
     def __len__(self) -> int:
@@ -48,12 +55,14 @@ class Terminals:
         return replace(
             self,
             **{name: getattr(self, name)[numbers] for name in ARRAY_FIELDS},
-            tracks={new: self.tracks[old] for new, old in enumerate(numbers) if old in self.tracks},
+            tracks=_taken(self.tracks, numbers),
+            obstructions=_taken(self.obstructions, numbers),
             extra={key: [column[old] for old in numbers] for key, column in self.extra.items()},
         )
 
 
-ARRAY_FIELDS = tuple(f.name for f in fields(Terminals) if f.name not in ("tracks", "extra"))
+_MAPPINGS = ("tracks", "obstructions", "extra")
+ARRAY_FIELDS = tuple(f.name for f in fields(Terminals) if f.name not in _MAPPINGS)
 
 
 def make_terminals(
@@ -69,7 +78,11 @@ def make_terminals(
     country: Sequence[str] | str = "",
     sponsor: Sequence[str] | str = "",
     pop_id: Sequence[str] | str = "",
+    operator: Sequence[str] | str = "",
+    boresight_azimuth_deg: ArrayLike = np.nan,
+    boresight_elevation_deg: ArrayLike = np.nan,
     tracks: Mapping[int, Track] | None = None,
+    obstructions: Mapping[int, Obstruction] | None = None,
     extra: Mapping[str, Sequence[str]] | None = None,
 ) -> Terminals:
     """Return a table of S terminals; single values count for all of them.
@@ -78,10 +91,7 @@ def make_terminals(
     height of a row with a track are taken from its first fix and may be NaN here.
     """
     ids = np.array(terminal_id, dtype=np.str_)
-    lat, lon, height_m = (
-        np.array(np.broadcast_to(np.asarray(x, dtype=np.float64), ids.shape))
-        for x in (lat_deg, lon_deg, height_wgs84_m)
-    )
+    lat, lon, height_m = (_numbers(x, ids) for x in (lat_deg, lon_deg, height_wgs84_m))
     tracks = dict(tracks or {})
     for row, track in tracks.items():
         lat[row], lon[row], height_m[row] = (
@@ -103,7 +113,11 @@ def make_terminals(
         country=_with_countries(countries, lat, lon),
         sponsor=_texts(sponsor, ids),
         pop_id=_texts(pop_id, ids),
+        operator=_texts(operator, ids),
+        boresight_azimuth_deg=_numbers(boresight_azimuth_deg, ids),
+        boresight_elevation_deg=_numbers(boresight_elevation_deg, ids),
         tracks=tracks,
+        obstructions=dict(obstructions or {}),
         extra=dict(extra or {}),
     )
 
@@ -118,16 +132,29 @@ def concatenate(parts: Sequence[Terminals], names: Sequence[str] = ()) -> Termin
     columns = dict.fromkeys(key for part in parts for key in part.extra)
     return Terminals(
         **{name: np.concatenate([getattr(p, name) for p in parts]) for name in ARRAY_FIELDS},
-        tracks={
-            int(start) + row: track
-            for start, part in zip(starts, parts, strict=False)
-            for row, track in part.tracks.items()
-        },
+        tracks=_moved([part.tracks for part in parts], starts),
+        obstructions=_moved([part.obstructions for part in parts], starts),
         extra={
             key: [cell for part in parts for cell in part.extra.get(key, [""] * len(part))]
             for key in columns
         },
     )
+
+
+def _taken(found: Mapping[int, Thing], rows: NDArray[np.int64]) -> dict[int, Thing]:
+    return {new: found[old] for new, old in enumerate(rows.tolist()) if old in found}
+
+
+def _moved(parts: Sequence[Mapping[int, Thing]], starts: NDArray[np.int64]) -> dict[int, Thing]:
+    return {
+        int(start) + row: thing
+        for start, part in zip(starts, parts, strict=False)
+        for row, thing in part.items()
+    }
+
+
+def _numbers(values: ArrayLike, like: StrArray) -> FloatArray:
+    return np.array(np.broadcast_to(np.asarray(values, dtype=np.float64), like.shape))
 
 
 def _texts(values: Sequence[str] | StrArray | str, like: StrArray) -> StrArray:

@@ -1,12 +1,21 @@
 """Topology: what a slot's network is made of: gateways, PoPs, feeder links and laser links."""
 
+from skyweave.twin.topology.failures import (
+    Failure,
+    gateways_failed,
+    parse_failure,
+    pops_failed,
+    rehomed,
+)
 from skyweave.twin.topology.feeder import FeederLinks, FeederRule, assign_feeders
 from skyweave.twin.topology.ground import (
     Gateways,
     Pops,
     builtin_pops,
+    default_pops,
     fibre_delay_s,
     load_gateways,
+    load_pops,
     nearest_pop,
 )
 from skyweave.twin.topology.isl import (
@@ -23,6 +32,7 @@ from skyweave.twin.topology.plans import PLAN_NAMES, make_plan
 
 __all__ = [
     "PLAN_NAMES",
+    "Failure",
     "FeederLinks",
     "FeederRule",
     "Gateways",
@@ -33,12 +43,18 @@ __all__ = [
     "as_edges",
     "assign_feeders",
     "builtin_pops",
+    "default_pops",
     "edge_lengths_m",
     "fibre_delay_s",
+    "gateways_failed",
     "load_gateways",
+    "load_pops",
     "make_plan",
     "nearest_pop",
     "padded_adjacency",
     "padded_lengths_m",
+    "parse_failure",
+    "pops_failed",
+    "rehomed",
     "step",
 ]

@@ -1,0 +1,525 @@
+"""The tables of a scenario: every key with its type, its range and what it means.
+
+The text under a key is its documentation: the reference page of scenarios is made of it.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from skyweave.errors import InputError
+from skyweave.places import check_country_codes, is_slug, make_slug
+from skyweave.time import parse_utc
+
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=360, allow_inf_nan=False)]
+Height = Annotated[float, Field(ge=-1000, le=100_000, allow_inf_nan=False)]
+Azimuth = Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
+Elevation = Annotated[float, Field(ge=0, le=90, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+ServiceClass = Literal["standard", "priority", "lifeline"]
+UsableClass = Literal["on_station", "raising", "lowering", "other"]
+
+# Cones around the boresight in published descriptions of Starlink's dishes.
+DISH_FOV_DEG = {
+    "rev1": 100.0,
+    "rev2": 100.0,
+    "standard": 110.0,
+    "mini": 110.0,
+    "performance": 140.0,
+}
+
+
+class Section(BaseModel):
+    """A table of the scenario: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Time(Section):
+    """When the run begins, how long it is, and how long a slot.
+
+    A run across a leap second is refused.
+    """
+
+    start_utc: datetime
+    """a UTC time with `Z` or an offset, 1957 to 2100"""
+    duration_s: Positive
+    """the last slot may reach beyond the end"""
+    slot_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 15.0
+    """length of a slot. Slots of 15 s begin at seconds 12, 27, 42 and 57 of UTC: the start moves
+    back to the last of them, and the run says so"""
+
+    @field_validator("start_utc", mode="before")
+    @classmethod
+    def _is_a_utc_moment(cls, value: object) -> object:
+        if not isinstance(value, str | datetime):
+            raise ValueError(f"found {shortened(value)}, expected a time: 2026-06-14T12:00:12Z")
+        try:
+            parse_utc(value)
+        except InputError as refusal:
+            raise ValueError(str(refusal)) from None
+        return value
+
+
+class CatalogueSection(Section):
+    """Real satellites.
+
+    Of each object the set whose epoch is nearest the start is used, so a folder may hold many
+    dates.  Direct-to-cell satellites serve no terminal and take no feeder link; in the `fleet`
+    plan they relay.
+    """
+
+    source: FileName = "builtin:2026-06-14"
+    """or a file or folder of TLE, 3LE or OMM (XML, KVN, JSON, CSV), plain, `.gz` or `.xz`; or
+    `"cache:active"`, what `skyweave catalogue update` fetched"""
+    select: tuple[str, ...] = ()
+    """name prefixes to keep; empty keeps all"""
+    use: tuple[UsableClass, ...] = ("on_station",)
+    """classes that may serve terminals: `on_station`, `raising`, `lowering`, `other`"""
+    max_age_days: Positive = 14.0
+    """objects whose elements are further from the start are left out and counted; a run whose
+    median is beyond is refused"""
+
+
+class Shell(Section):
+    """A synthetic shell: a preset alone, or a pattern with its numbers."""
+
+    preset: str | None = None
+    """a filed shell such as `"G1-1"`, several such as `"starlink-gen1"`, or one of Hypatia's:
+    `"kuiper-630"`, `"kuiper-610"`, `"starlink-550"`, `"telesat-1015"`"""
+    pattern: Literal["walker-delta", "walker-star", "hypatia"] = "walker-delta"
+    """`"walker-star"`: the planes ascend over half the equator; `"hypatia"`: the pattern of the
+    Hypatia simulator, which is no Walker pattern"""
+    altitude_km: Annotated[float, Field(ge=160, le=36_000, allow_inf_nan=False)] | None = None
+    """mean semi-major axis less the equatorial radius, for the Walker patterns"""
+    mean_motion_rev_day: Annotated[float, Field(gt=0.5, lt=17, allow_inf_nan=False)] | None = None
+    """revolutions a day, for `hypatia`"""
+    inclination_deg: Annotated[float, Field(ge=0, le=180, allow_inf_nan=False)] | None = None
+    """of every plane to the equator"""
+    planes: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """how many"""
+    per_plane: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """satellites in each plane"""
+    phasing: Annotated[int, Field(ge=0, le=999)] = 0
+    """Walker's F; half-slot phasing (F = planes / 2) lets satellites collide"""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "Shell":
+        if self.preset is not None:
+            beside = sorted(self.model_fields_set - {"preset"})
+            if beside:
+                raise ValueError(f"a preset knows its own numbers; remove {', '.join(beside)}")
+            return self
+        height = "mean_motion_rev_day" if self.pattern == "hypatia" else "altitude_km"
+        needed = (height, "inclination_deg", "planes", "per_plane")
+        missing = [key for key in needed if getattr(self, key) is None]
+        if missing:
+            raise ValueError(f"a {self.pattern} shell needs {', '.join(missing)} (or a preset)")
+        return self
+
+
+class Earth(Section):
+    """How the Earth turns."""
+
+    orientation: Literal["iers", "none"] = "iers"
+    """UT1 and polar motion from the packaged IERS table; `"none"`: UT1 = UTC, no polar motion"""
+
+
+class Visibility(Section):
+    """Who sees whom, for terminals and gateways."""
+
+    mode: Literal["elevation", "range"] = "elevation"
+    """`"range"`: whatever is within `max_range_m`, as Hypatia has it"""
+    min_elevation_deg: Annotated[float, Field(ge=0, lt=90)] = 25.0
+    """lowest usable elevation of terminals and gateways; gateways poleward of 62 degrees use 5"""
+    max_range_m: Positive | None = None
+    """longest usable line of sight, for `mode = "range"`; a range knows no horizon, so a long one
+    reaches through the Earth"""
+    gso_separation_deg: Annotated[float, Field(ge=0, le=90)] = 0.0
+    """smallest angle between a satellite and the visible geostationary arc, at terminals and
+    gateways; 0 switches the rule off"""
+
+    @model_validator(mode="after")
+    def _has_its_range(self) -> "Visibility":
+        if self.mode == "range" and self.max_range_m is None:
+            raise ValueError('mode = "range" needs max_range_m')
+        return self
+
+
+class Isl(Section):
+    """Laser links between satellites."""
+
+    plan: Literal["none", "plus-grid", "ring", "nearest-n", "fleet"] | None = None
+    """the default is `"fleet"` for real satellites, `"plus-grid"` for shells"""
+    nearest: Annotated[int, Field(ge=1, le=8)] = 4
+    """links per satellite of `nearest-n`"""
+
+
+class GatewaySection(Section):
+    """Where satellites reach the ground network."""
+
+    source: FileName = "builtin:2026-03-20"
+    """or `"builtin:oneweb-2025-06"`, or a CSV with `name,lat_deg,lon_deg` and optionally `id`,
+    `height_wgs84_m`, `min_elevation_deg`, `antennas`, `pop_id`, `country`, `status`; `"none"` for
+    an operator whose gateways nobody publishes"""
+    pops: FileName | None = None
+    """points of presence: `"builtin:2026-04-16"`, `"builtin:oneweb-2025-06"` or a CSV with
+    `pop_id,city,country,lat_deg,lon_deg`; the default is the list that goes with the gateways"""
+    antennas: Annotated[int, Field(ge=1, le=64)] = 8
+    """satellites a gateway can follow at once"""
+
+
+class Assignment(Section):
+    """Which of its candidates serves a terminal."""
+
+    rule: FileName = "shortest-path"
+    """or `"highest-elevation"`, `"longest-visible"`, or `"FILE.py:FUNCTION"` of your own"""
+
+
+class Delay(Section):
+    """What is added to propagation."""
+
+    processing_s: Annotated[float, Field(ge=0, le=1)] = 0.010
+    """added to every round trip"""
+    fibre_detour: Annotated[float, Field(ge=1, le=5)] = 1.5
+    """length of fibre over great-circle distance"""
+    include_fibre: bool = True
+    """whether the fibre from gateway to PoP counts"""
+
+
+class Results(Section):
+    """What is kept of a run."""
+
+    access: Literal["all", "changes", "none"] = "all"
+    """rows of `access.parquet`: every slot; only those in which state, reason, satellite, gateway
+    or PoP changed; or none"""
+
+
+class Operator(Section):
+    """One of several constellations, each with its own satellites and ground network.
+
+    A table that is left out is that of the scenario's top level.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    """what terminals and `--without operator:NAME` call it"""
+    catalogue: CatalogueSection | None = None
+    """its real satellites, a table `[operators.catalogue]`"""
+    shells: tuple[Shell, ...] = ()
+    """or synthetic ones, tables `[[operators.shells]]`"""
+    visibility: Visibility | None = None
+    """a table `[operators.visibility]`"""
+    isl: Isl | None = None
+    """a table `[operators.isl]`"""
+    gateways: GatewaySection
+    """a table `[operators.gateways]`"""
+    assignment: Assignment | None = None
+    """a table `[operators.assignment]`"""
+    delay: Delay | None = None
+    """a table `[operators.delay]`"""
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_slug(cls, value: str) -> str:
+        return checked_slug(value)
+
+    @model_validator(mode="after")
+    def _has_satellites(self) -> "Operator":
+        require_one_source(self.catalogue, self.shells, "an operator")
+        return self
+
+
+class TerminalClass(Section):
+    """A kind of dish: how much of the sky it can steer to.
+
+    Terminals of a class without such a table see all of the sky above the elevation limit.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    """the `class` of the terminals it holds for"""
+    fov_deg: Annotated[float, Field(gt=0, le=180, allow_inf_nan=False)] | None = None
+    """full angle of the cone around the boresight; known for `standard` and `mini` (110), `rev1`
+    and `rev2` (100) and `performance` (140), otherwise required"""
+    tilt_deg: Annotated[float, Field(ge=0, le=90, allow_inf_nan=False)] = 0.0
+    """angle of the boresight from the zenith; 0 lies flat"""
+    tilt_azimuth_deg: Azimuth | None = None
+    """where it is tilted to, 0 = north, 90 = east; the default is the nearer pole"""
+    min_elevation_deg: Elevation | None = None
+    """lowest usable elevation of this class instead of the operator's"""
+
+    @model_validator(mode="after")
+    def _has_a_cone(self) -> "TerminalClass":
+        if self.fov_deg is None and self.name not in DISH_FOV_DEG:
+            known = ", ".join(DISH_FOV_DEG)
+            raise ValueError(f"fov_deg is missing; add it, it is known only for {known}")
+        return self
+
+    @property
+    def cone_deg(self) -> float:
+        """The full angle of the cone in force."""
+        return DISH_FOV_DEG[self.name] if self.fov_deg is None else self.fov_deg
+
+
+class LandingRule(Section):
+    """Through which countries the traffic of a class of terminals may, or may not, come down.
+
+    A terminal obeys every rule that names its class or none; lists hold two-letter country codes,
+    and an empty `allow` list allows all.
+    """
+
+    class_: str | None = Field(default=None, alias="class")
+    """the class of terminals it holds for; left out, for all"""
+    allow_gateway_countries: tuple[str, ...] = ()
+    """the only countries whose gateways may be used"""
+    deny_gateway_countries: tuple[str, ...] = ()
+    """countries whose gateways may not be used"""
+    allow_pop_countries: tuple[str, ...] = ()
+    """the only countries in which traffic may meet the Internet"""
+    deny_pop_countries: tuple[str, ...] = ()
+    """countries in which it may not"""
+
+    @field_validator(
+        "allow_gateway_countries", "deny_gateway_countries",
+        "allow_pop_countries", "deny_pop_countries",
+    )  # fmt: skip
+    @classmethod
+    def _are_countries(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            check_country_codes(codes)
+        except InputError as refusal:
+            raise ValueError(str(refusal)) from None
+        return codes
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "LandingRule":
+        if not any((*self.lists("gateway"), *self.lists("pop"))):
+            raise ValueError("the rule has no list of countries; give one, or remove the rule")
+        return self
+
+    def lists(self, kind: Literal["gateway", "pop"]) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the allowed (empty for all) and the denied countries of gateways or PoPs."""
+        allowed, denied = (getattr(self, f"{verb}_{kind}_countries") for verb in ("allow", "deny"))
+        return frozenset(allowed), frozenset(denied)
+
+
+class Site(Section):
+    """A named place that `skyweave path` can start or end at."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    """as `path` and its output call it"""
+    lat_deg: Latitude
+    """degrees north"""
+    lon_deg: Longitude
+    """degrees east"""
+    height_wgs84_m: Height = 0.0
+    """above the WGS 84 ellipsoid"""
+    aliases: tuple[str, ...] = ()
+    """other names it answers to"""
+
+
+class Terminal(Section):
+    """One terminal, fixed (latitude and longitude) or moving (a track file).
+
+    Before the first and after the last fix a moving terminal is out, with the reason
+    `position_unknown`.
+    """
+
+    id: Annotated[str, Field(min_length=1, max_length=100)]
+    """unique: letters a-z, digits, hyphens"""
+    name: str = ""
+    """yours"""
+    lat_deg: Latitude | None = None
+    """degrees north"""
+    lon_deg: Longitude | None = None
+    """degrees east"""
+    height_wgs84_m: Height = 0.0
+    """above the WGS 84 ellipsoid"""
+    class_: str = Field(default="standard", alias="class")
+    """the hardware, your own word; `[[terminal_classes]]` and `[[landing_rules]]` refer to it"""
+    service_class: ServiceClass = "standard"
+    """`standard`, `priority` or `lifeline`"""
+    account: str = ""
+    """whose it is"""
+    country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
+    """two letters of ISO 3166-1; empty: looked up from the position"""
+    sponsor: str = ""
+    """who pays for it"""
+    pop_id: str = ""
+    """a fixed PoP; empty uses the gateway's"""
+    operator: str = ""
+    """whose network it belongs to, one of `[[operators]]`; empty: the first"""
+    obstruction: FileName | None = None
+    """a file of what blocks the view: polygons, or the dish's own map"""
+    horizon: FileName | None = None
+    """a CSV `azimuth_deg,elevation_deg` of the skyline"""
+    boresight_azimuth_deg: Azimuth | None = None
+    """where the dish points, instead of its class's tilt"""
+    boresight_elevation_deg: Elevation | None = None
+    """how high it points"""
+    track: FileName | None = None
+    """instead of a position: a GPX file or a CSV `time_utc,lat_deg,lon_deg,height_wgs84_m` of a
+    terminal that moves"""
+    track_start: Literal["file", "scenario"] = "file"
+    """`"scenario"` moves the first fix to the run's start"""
+
+    @field_validator("id")
+    @classmethod
+    def _is_an_id(cls, value: str) -> str:
+        return checked_slug(value)
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> "Terminal":
+        fixed = self.lat_deg is not None and self.lon_deg is not None
+        if fixed == (self.track is not None):
+            raise ValueError("a terminal needs either lat_deg and lon_deg, or a track")
+        if (self.boresight_azimuth_deg is None) != (self.boresight_elevation_deg is None):
+            raise ValueError("boresight_azimuth_deg and boresight_elevation_deg go together")
+        return self
+
+
+class TerminalSet(Section):
+    """Many terminals at once."""
+
+    file: FileName | None = None
+    """a fleet CSV: `id,lat_deg,lon_deg` or `id,track`, optionally the other keys of
+    `[[terminals]]` as columns; further columns are kept"""
+    builtin: Literal["cities"] | None = None
+    """`"cities"`: the largest cities of GeoNames"""
+    count: Annotated[int, Field(ge=1, le=34_000)] = 1000
+    """how many of them"""
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> "TerminalSet":
+        if (self.file is None) == (self.builtin is None):
+            raise ValueError('a terminal set needs either file = "fleet.csv" or builtin = "cities"')
+        return self
+
+
+class Scenario(Section):
+    """A whole scenario; `folder` is where its relative file names start.
+
+    Required are `[time]` and one source of satellites: `[catalogue]`, `[[shells]]`, or
+    `[[operators]]` of which each has its own.
+    """
+
+    title: str = ""
+    """shown in the summary and the report; empty: the file's name"""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """of everything random; `--seed` overrides it"""
+    operator: str = ""
+    """the name of the network that the top level describes; empty: the first of
+    `catalogue.select` in small letters, else `network`"""
+    time: Time
+    catalogue: CatalogueSection | None = None
+    shells: tuple[Shell, ...] = ()
+    operators: tuple[Operator, ...] = ()
+    earth: Earth = Earth()
+    visibility: Visibility = Visibility()
+    isl: Isl = Isl()
+    gateways: GatewaySection = GatewaySection()
+    assignment: Assignment = Assignment()
+    delay: Delay = Delay()
+    terminal_classes: tuple[TerminalClass, ...] = ()
+    landing_rules: tuple[LandingRule, ...] = ()
+    results: Results = Results()
+    sites: tuple[Site, ...] = ()
+    terminals: tuple[Terminal, ...] = ()
+    terminal_sets: tuple[TerminalSet, ...] = ()
+    source: str = Field(default="scenario", exclude=True)  # what error messages call it
+    folder: Path = Field(default=Path(), exclude=True)
+
+    @model_validator(mode="after")
+    def _has_satellites(self) -> "Scenario":
+        if not self.operators:
+            require_one_source(self.catalogue, self.shells, "a scenario")
+            return self
+        own = {"operator", "catalogue", "shells", "gateways"} & self.model_fields_set
+        if own:
+            raise ValueError(
+                f"each of [[operators]] has its own satellites and gateways; remove or move into "
+                f"them: {', '.join(sorted(own))}"
+            )
+        refuse_repeated([each.name for each in self.operators], "operators")
+        return self
+
+    @model_validator(mode="after")
+    def _describes_a_class_once(self) -> "Scenario":
+        refuse_repeated([each.name for each in self.terminal_classes], "terminal_classes")
+        return self
+
+    @property
+    def isl_plan(self) -> str:
+        """The laser plan in force."""
+        return self.isl.plan or ("fleet" if self.catalogue else "plus-grid")
+
+    @property
+    def operator_name(self) -> str:
+        """The name of the network that the top level describes."""
+        selected = self.catalogue.select if self.catalogue else ()
+        return self.operator or (make_slug(selected[0]) if selected else "network")
+
+    def networks(self) -> tuple["Scenario", ...]:
+        """Return one scenario for each operator: its own tables and the shared ones."""
+        if not self.operators:
+            return (self,)
+        return tuple(self._network(each) for each in self.operators)
+
+    def _network(self, own: Operator) -> "Scenario":
+        tables = ("visibility", "isl", "assignment", "delay")
+        return self.model_copy(
+            update={
+                "operator": own.name,
+                "operators": (),
+                "catalogue": own.catalogue,
+                "shells": own.shells,
+                "gateways": own.gateways,
+                **{name: getattr(own, name) or getattr(self, name) for name in tables},
+            }
+        )
+
+    def file(self, name: str) -> Path:
+        """Resolve a file name of the scenario, relative to the scenario's own folder."""
+        return self.folder / name
+
+    def source_of(self, name: str) -> str:
+        """Resolve what names a file, or something built in or fetched, or nothing."""
+        is_word = name == "none" or name.startswith(("builtin:", "cache:"))
+        return name if is_word else str(self.file(name))
+
+
+def shortened(value: object) -> str:
+    """Return a value as an error shows it."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def checked_slug(value: str) -> str:
+    """Return an id or name that may stand in a table; refuse another with the near one."""
+    if not is_slug(value):
+        raise ValueError(
+            f"found {shortened(value)}, expected letters a-z, digits and single hyphens, "
+            f'for example "{make_slug(value)}"'
+        )
+    return value
+
+
+def require_one_source(
+    catalogue: CatalogueSection | None, shells: tuple[Shell, ...], subject: str
+) -> None:
+    """Refuse both or neither of the sources of satellites."""
+    if (catalogue is None) == (not shells):
+        found = "neither" if catalogue is None else "both"
+        raise ValueError(
+            f"{subject} needs one source of satellites, [catalogue] or [[shells]]; found {found}"
+        )
+
+
+def refuse_repeated(names: list[str], table: str) -> None:
+    """Refuse a name that two tables bear."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f'{table}: "{repeated[0]}" is described twice; keep one')
