@@ -17,12 +17,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from skyweave.frames import great_circle_m
+from skyweave.places import country_at, make_slug
+from skyweave.places.cities import all_cities
 from skyweave.places.folding import fold
 
 TARGET = Path(__file__).parents[2] / "src" / "skyweave" / "data"
 LEASES_AND_ZONES = ("Admin-0 lease", "Admin-0 overlay")  # nobody disputes these
 OTHER_SCRIPT = re.compile("[\u0370-\u1dff\u2c00-\U0010ffff]")  # spares folding what is left out
 DECIMALS = 4  # of a disputed area's outline: 11 m
+NEARBY_M = 100e3  # a gateway further from every town is called by its position
 
 
 def built_files(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -32,6 +36,8 @@ def built_files(source: Path) -> Iterator[tuple[str, bytes]]:
     yield "filed_shells.csv", read(source / "constellations/fcc_filing_shells.csv")
     yield "gateways_2026-03-20.csv", gateways(source)
     yield "pops_2026-04-16.csv", pops(source)
+    yield "gateways_oneweb_2025-06.csv", oneweb_gateways(source)
+    yield "pops_oneweb_2025-06.csv", oneweb_pops(source)
     for layer in ("ne_50m_admin_0_countries", "ne_50m_admin_0_boundary_lines_disputed_areas"):
         yield f"{layer}.geojson.xz", boundaries(source, layer)
     yield "ne_10m_admin_0_disputed_areas.geojson.xz", disputed_areas(source)
@@ -73,6 +79,33 @@ def pops(source: Path) -> bytes:
         if p["code"] and p.get("type") == "netfac"
     ]
     return to_csv(["pop_id", "city", "country_name", "lat_deg", "lon_deg"], sorted(rows))
+
+
+def oneweb_gateways(source: Path) -> bytes:
+    """Nameless positions, lon,lat, called here by the nearest town."""
+    rows = []
+    for line in read(source / "gateways/oneweb/oneweb-snp.csv").decode().split():
+        lon_deg, lat_deg = (round(float(number), 4) for number in line.split(","))
+        rows.append([f"OneWeb SNP {place_name(lat_deg, lon_deg)}", lat_deg, lon_deg])
+    return to_csv(["name", "lat_deg", "lon_deg"], sorted(rows))
+
+
+def place_name(lat_deg: float, lon_deg: float) -> str:
+    towns = all_cities()
+    away_m = great_circle_m(lat_deg, lon_deg, towns.lat_deg, towns.lon_deg)
+    if away_m.min() <= NEARBY_M:
+        return str(towns.name[away_m.argmin()])
+    north, east = "NS"[lat_deg < 0], "EW"[lon_deg < 0]
+    country = country_at([lat_deg], [lon_deg])[0]
+    return f"{country} {abs(lat_deg):.0f}{north} {abs(lon_deg):.0f}{east}"
+
+
+def oneweb_pops(source: Path) -> bytes:
+    rows = []
+    for pop in json.loads(read(source / "gateways/oneweb/oneweb-pop.json")):
+        position = [round(pop["lat"], 4), round(pop["lon"], 4)]
+        rows.append([make_slug(f"oneweb-{pop['city']}"), pop["city"], pop["country"], *position])
+    return to_csv(["pop_id", "city", "country", "lat_deg", "lon_deg"], sorted(rows))
 
 
 def boundaries(source: Path, name: str) -> bytes:

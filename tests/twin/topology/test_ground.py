@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 from skyweave.constants import FIBRE_INDEX, SPEED_OF_LIGHT_M_S
 from skyweave.errors import InputError
 from skyweave.frames import great_circle_m
-from skyweave.places import is_slug
-from skyweave.twin.topology import builtin_pops, fibre_delay_s, load_gateways, nearest_pop
+from skyweave.places import country_at, is_slug
 from skyweave.twin.topology.gateway_file import MAX_FILE_BYTES, parse_gateways
+from skyweave.twin.topology.ground import (
+    BUILTIN_GATEWAYS,
+    BUILTIN_POPS,
+    builtin_pops,
+    default_pops,
+    fibre_delay_s,
+    load_gateways,
+    load_pops,
+    nearest_pop,
+)
 
 BUILTIN = "builtin:2026-03-20"
 ROUNDING = 1e-12  # relative
@@ -194,7 +203,7 @@ REFUSED = {
     f'{HEADER}\n"A"x,1,2\n': "line 2: not CSV:",
     f"{HEADER}\n".encode() + b"K\xf6ln,1,2\n": "line 2: not UTF-8 text; save the list as UTF-8",
     f"{HEADER}\n{'A' * 70_000},1,2": "line 2: 70,004 bytes long, expected at most 65,536",
-    b" " * (MAX_FILE_BYTES + 1): "larger than 16,777,216 bytes; not a list of gateways",
+    b" " * (MAX_FILE_BYTES + 1): "larger than 16,777,216 bytes; not a list of places",
 }
 
 
@@ -273,3 +282,126 @@ def test_pipes_and_devices_are_refused_unopened(tmp_path, pops, name):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="not a regular file; copy what it holds into a file"):
         load_gateways(tmp_path / name, pops)
+
+
+ONEWEB = "builtin:oneweb-2025-06"
+
+
+def test_onewebs_40_gateways_use_onewebs_29_pops():
+    pops = load_pops(ONEWEB)
+    gateways = load_gateways(ONEWEB, pops)
+    assert (len(gateways), gateways.planned, len(pops)) == (40, 0, 29)
+    for ids in (gateways.gateway_id, pops.pop_id):
+        assert len(set(ids)) == len(ids)
+        assert all(is_slug(one) and one.startswith("oneweb-") for one in ids)
+    assert all(gateways.country)
+    pop_of = dict(zip(gateways.gateway_id, pops.pop_id[gateways.pop], strict=True))
+    assert pop_of["oneweb-snp-southbury"] == "oneweb-ashburn"
+    assert pop_of["oneweb-snp-longyearbyen"] == "oneweb-amsterdam"
+
+
+def test_onewebs_pops_stand_in_the_countries_its_list_gives_them():
+    pops = load_pops(ONEWEB)
+    assert pops.country.tolist() == list(country_at(pops.lat_deg, pops.lon_deg))
+
+
+def test_onewebs_gateways_are_those_of_the_reference_data(reference_data):
+    lines = (reference_data / "gateways/oneweb/oneweb-snp.csv").read_text().split()
+    listed = sorted(tuple(round(float(x), 4) for x in line.split(",")[::-1]) for line in lines)
+    gateways = load_gateways(ONEWEB, load_pops(ONEWEB))
+    ours = sorted(zip(gateways.lat_deg.tolist(), gateways.lon_deg.tolist(), strict=True))
+    assert ours == listed
+
+
+def test_the_builtin_pops_are_starlinks(pops):
+    again = load_pops("builtin:2026-04-16")
+    assert again.pop_id.tolist() == pops.pop_id.tolist()
+    assert len(pops) == 54
+
+
+@pytest.mark.parametrize(
+    ("gateways", "pops"),
+    [
+        (BUILTIN, "builtin:2026-04-16"),
+        ("own.csv", "builtin:2026-04-16"),
+        ("none", "builtin:2026-04-16"),
+        (ONEWEB, ONEWEB),
+    ],
+)
+def test_pops_go_with_their_gateways(gateways, pops):
+    assert default_pops(gateways) == pops
+    assert pops in BUILTIN_POPS
+
+
+def test_every_builtin_list_loads_with_its_pops():
+    for source in BUILTIN_GATEWAYS:
+        assert len(load_gateways(source, load_pops(default_pops(source)))) >= 40
+
+
+def test_an_operator_may_have_no_gateway_that_is_known(pops):
+    nothing = load_gateways("none", pops)
+    assert (len(nothing), nothing.planned) == (0, 0)
+    same_types = load_gateways(BUILTIN, pops)
+    for name in ("gateway_id", "lat_deg", "antennas", "pop", "fibre_s"):
+        assert getattr(nothing, name).shape == (0,)
+        assert getattr(nothing, name).dtype.kind == getattr(same_types, name).dtype.kind
+    assert fibre_delay_s(nothing, pops, nothing.pop, 1.5).shape == (0,)
+    with pytest.raises(InputError, match="gateway 'x' is unknown"):
+        nothing.row("x")
+
+
+@pytest.fixture
+def own_pops(tmp_path):
+    def load_text(text):
+        path = tmp_path / "pops.csv"
+        path.write_text(text, encoding="utf-8")
+        return load_pops(path)
+
+    return load_text
+
+
+def test_pops_of_ones_own_are_read_and_their_country_looked_up(own_pops):
+    pops = own_pops("lon_deg,lat_deg,pop_id,city,country\n8.5,47.4,zrh,Zürich,\n188,-18,fj,,FJ\n")
+    assert pops.pop_id.tolist() == ["zrh", "fj"]
+    assert pops.city.tolist() == ["Zürich", ""]
+    assert pops.country.tolist() == ["CH", "FJ"]
+    assert pops.lon_deg.tolist() == [8.5, -172.0]
+    assert own_pops("pop_id,lat_deg,lon_deg\nx,1,2\n").country.tolist() == [""]
+
+
+POP_HEADER = "pop_id,lat_deg,lon_deg"
+REFUSED_POPS = {
+    "": "empty; expected a CSV with the columns pop_id, lat_deg, lon_deg",
+    POP_HEADER: "no PoP; add one, or use a built-in list",
+    "pop,lat_deg,lon_deg\na,1,2": "line 1: unknown column 'pop'; did you mean \"pop_id\"?",
+    "pop_id,lat_deg\na,1": 'line 1: column "lon_deg" is missing; expected pop_id, lat_deg,',
+    f"{POP_HEADER}\na,1": "line 2: 2 cells, expected 3",
+    f"{POP_HEADER}\na,95,2": "line 2: lat_deg = '95': expected -90 to 90",
+    f"{POP_HEADER}\na,1,400": "line 2: lon_deg = '400': expected -180 to 360",
+    f"{POP_HEADER}\n,1,2": "line 2: pop_id = '': expected a-z, 0-9 and single hyphens",
+    f"{POP_HEADER}\nMy PoP,1,2": "pop_id = 'My PoP': expected a-z, 0-9 and single hyphens between "
+    'them; write it like "my-pop"',
+    f"{POP_HEADER}\na,1,2\na,3,4": 'line 3: PoP "a" is already on line 2; leave one out or',
+    f"{POP_HEADER},country\na,1,2,Chile": "line 2: country = 'Chile': expected two capital letters",
+    f"{POP_HEADER},city\na,1,2,A\x07": "line 2: city = 'A\\x07': expected 1 to 100 printable",
+}
+
+
+@pytest.mark.parametrize("number", range(len(REFUSED_POPS)))
+def test_a_slip_in_a_list_of_pops_is_refused_in_one_advising_line(own_pops, number):
+    text, expected = list(REFUSED_POPS.items())[number]
+    with pytest.raises(InputError) as refusal:
+        own_pops(text)
+    assert "pops.csv: " in str(refusal.value)
+    assert expected in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_pops_that_are_not_there_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"no\.csv: there is no such file; check gateways.pops"):
+        load_pops(tmp_path / "no.csv")
+    with pytest.raises(
+        InputError,
+        match=r'gateways\.pops = "builtin:x" is unknown; use "builtin:2026-04-16" or "builtin:onew',
+    ):
+        load_pops("builtin:x")

@@ -1,4 +1,4 @@
-"""Gateway lists as CSV: strict, so that a slip is found here and not in a result."""
+"""Lists of gateways and PoPs as CSV: strict, so that a slip is found here and not in a result."""
 
 import csv
 import difflib
@@ -15,6 +15,8 @@ REQUIRED_COLUMNS = ("name", "lat_deg", "lon_deg")
 OPTIONAL_COLUMNS = (
     "id", "height_wgs84_m", "min_elevation_deg", "antennas", "pop_id", "country", "status",
 )  # fmt: skip
+POP_COLUMNS = ("pop_id", "lat_deg", "lon_deg")
+OPTIONAL_POP_COLUMNS = ("city", "country", "country_name")  # the last is for the reader only
 
 MAX_FILE_BYTES = 16 * 2**20  # some 100,000 gateways
 MAX_LINE_BYTES = 64 * 2**10
@@ -40,8 +42,18 @@ class GatewayRow(NamedTuple):
     is_operational: bool
 
 
-def read_gateway_file(path: Path) -> str:
-    """Return the text of a gateway list; refuse what is missing, too large or no text."""
+class PopRow(NamedTuple):
+    """One PoP as listed; "" stands for what the list leaves open."""
+
+    pop_id: str
+    city: str
+    country: str
+    lat_deg: float
+    lon_deg: float  # -180 to 180
+
+
+def read_list_file(path: Path, key: str) -> str:
+    """Return the text of a list that `key` of the scenario names; refuse what cannot be one."""
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):  # would block or never end
             raise InputError(
@@ -50,17 +62,17 @@ def read_gateway_file(path: Path) -> str:
         with open(path, "rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; check gateways.source") from None
+        raise InputError(f"{path}: there is no such file; check {key}") from None
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise InputError(f"{path}: the file cannot be read: {reason}") from None
     if len(content) > MAX_FILE_BYTES:
-        raise InputError(f"{path}: larger than {MAX_FILE_BYTES:,} bytes; not a list of gateways")
+        raise InputError(f"{path}: larger than {MAX_FILE_BYTES:,} bytes; not a list of places")
     for number, line in enumerate(content.split(b"\n"), start=1):
         if len(line) > MAX_LINE_BYTES:
             raise InputError(
                 f"{path}: line {number}: {len(line):,} bytes long, expected at most "
-                f"{MAX_LINE_BYTES:,}; give one gateway per line"
+                f"{MAX_LINE_BYTES:,}; give one place per line"
             )
     try:
         return content.decode("utf-8-sig")
@@ -77,7 +89,7 @@ def parse_gateways(text: str, source: str) -> list[GatewayRow]:
     """
     rows: list[GatewayRow] = []
     line_of: dict[str, int] = {}
-    for line, cells in _table(text, source):
+    for line, cells in _table(text, source, REQUIRED_COLUMNS, OPTIONAL_COLUMNS):
         row = _gateway(cells, f"{source}: line {line}: ")
         if row.gateway_id in line_of:
             raise InputError(
@@ -89,7 +101,30 @@ def parse_gateways(text: str, source: str) -> list[GatewayRow]:
     return rows
 
 
-def _table(text: str, source: str) -> Iterator[tuple[int, dict[str, str]]]:
+def parse_pops(text: str, source: str) -> list[PopRow]:
+    """Return the PoPs of a CSV text in its order; two with one id are refused.
+
+    The columns are `POP_COLUMNS` and any of `OPTIONAL_POP_COLUMNS`, whose cells may be empty.
+    """
+    rows: list[PopRow] = []
+    line_of: dict[str, int] = {}
+    for line, cells in _table(text, source, POP_COLUMNS, OPTIONAL_POP_COLUMNS):
+        row = _pop(cells, f"{source}: line {line}: ")
+        if row.pop_id in line_of:
+            raise InputError(
+                f'{source}: line {line}: PoP "{row.pop_id}" is already on line '
+                f"{line_of[row.pop_id]}; leave one out or give it another pop_id"
+            )
+        line_of[row.pop_id] = line
+        rows.append(row)
+    if not rows:
+        raise InputError(f"{source}: no PoP; add one, or use a built-in list")
+    return rows
+
+
+def _table(
+    text: str, source: str, required: tuple[str, ...], optional: tuple[str, ...]
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the line number and the cells by column of each row that is not blank."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] = []
@@ -100,7 +135,7 @@ def _table(text: str, source: str) -> Iterator[tuple[int, dict[str, str]]]:
             if not any(cells):
                 pass
             elif not header:
-                header = _header(cells, f"{source}: line {first_line}: ")
+                header = _header(cells, f"{source}: line {first_line}: ", required, optional)
             elif len(cells) != len(header):
                 raise InputError(
                     f"{source}: line {first_line}: {len(cells)} cells, expected {len(header)} as "
@@ -114,13 +149,13 @@ def _table(text: str, source: str) -> Iterator[tuple[int, dict[str, str]]]:
             f"{source}: line {first_line}: not CSV: {problem}; check its quotes"
         ) from None
     if not header:
-        raise InputError(
-            f"{source}: empty; expected a CSV with the columns {', '.join(REQUIRED_COLUMNS)}"
-        )
+        raise InputError(f"{source}: empty; expected a CSV with the columns {', '.join(required)}")
 
 
-def _header(names: list[str], where: str) -> list[str]:
-    known = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+def _header(
+    names: list[str], where: str, required: tuple[str, ...], optional: tuple[str, ...]
+) -> list[str]:
+    known = (*required, *optional)
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -128,26 +163,21 @@ def _header(names: list[str], where: str) -> list[str]:
             raise InputError(f"{where}unknown column {name[:60]!r}; {hint}")
         if names.count(name) > 1:
             raise InputError(f'{where}column "{name}" is there {names.count(name)} times; keep one')
-    for name in REQUIRED_COLUMNS:
+    for name in required:
         if name not in names:
             raise InputError(f'{where}column "{name}" is missing; expected {", ".join(known)}')
     return names
 
 
 def _gateway(cells: dict[str, str], where: str) -> GatewayRow:
-    name = cells["name"]
-    if not name or len(name) > MAX_NAME or not name.isprintable():
-        raise InputError(
-            f"{where}name = {name[:60]!r}: expected 1 to {MAX_NAME} printable characters"
-        )
-    lon_deg = _number(cells, "lon_deg", where, -180.0, 360.0)
+    name = _name(cells, "name", where)
     height_m = _optional_number(cells, "height_wgs84_m", where, -500.0, 9000.0)
     return GatewayRow(
         where=where,
         gateway_id=_id(cells.get("id", ""), name, where),
         name=name,
         lat_deg=_number(cells, "lat_deg", where, -90.0, 90.0),
-        lon_deg=lon_deg - 360.0 if lon_deg > 180.0 else lon_deg,
+        lon_deg=_longitude_deg(cells, where),
         height_wgs84_m=0.0 if height_m is None else height_m,
         min_elevation_deg=_optional_number(cells, "min_elevation_deg", where, 0.0, 90.0),
         antennas=_antennas(cells, where),
@@ -155,6 +185,36 @@ def _gateway(cells: dict[str, str], where: str) -> GatewayRow:
         country=_country(cells.get("country", ""), where),
         is_operational=_is_operational(cells.get("status", ""), where),
     )
+
+
+def _pop(cells: dict[str, str], where: str) -> PopRow:
+    pop_id = cells["pop_id"]
+    if not is_slug(pop_id):
+        raise InputError(
+            f"{where}pop_id = {pop_id[:60]!r}: expected a-z, 0-9 and single hyphens between them; "
+            f'write it like "{make_slug(pop_id)}"'
+        )
+    return PopRow(
+        pop_id=pop_id,
+        city=_name(cells, "city", where) if cells.get("city") else "",
+        country=_country(cells.get("country", ""), where),
+        lat_deg=_number(cells, "lat_deg", where, -90.0, 90.0),
+        lon_deg=_longitude_deg(cells, where),
+    )
+
+
+def _name(cells: dict[str, str], column: str, where: str) -> str:
+    name = cells[column]
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        raise InputError(
+            f"{where}{column} = {name[:60]!r}: expected 1 to {MAX_NAME} printable characters"
+        )
+    return name
+
+
+def _longitude_deg(cells: dict[str, str], where: str) -> float:
+    lon_deg = _number(cells, "lon_deg", where, -180.0, 360.0)
+    return lon_deg - 360.0 if lon_deg > 180.0 else lon_deg
 
 
 def _id(given: str, name: str, where: str) -> str:

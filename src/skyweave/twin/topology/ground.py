@@ -1,8 +1,7 @@
 """The ground side: gateways, where satellites come down, and PoPs, where the Internet begins."""
 
-import csv
 import difflib
-import io
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -14,13 +13,25 @@ from skyweave.data import read_data_text
 from skyweave.errors import InputError
 from skyweave.frames import great_circle_m
 from skyweave.places import country_at
-from skyweave.twin.topology.gateway_file import GatewayRow, parse_gateways, read_gateway_file
+from skyweave.twin.topology.gateway_file import (
+    GatewayRow,
+    parse_gateways,
+    parse_pops,
+    read_list_file,
+)
 
 FloatArray = NDArray[np.float64]
 RowArray = NDArray[np.int32]
 
-BUILTIN_GATEWAYS = {"builtin:2026-03-20": "gateways_2026-03-20.csv"}
-BUILTIN_POPS = "pops_2026-04-16.csv"
+BUILTIN_GATEWAYS = {  # Starlink's; OneWeb's, of which some are only planned
+    "builtin:2026-03-20": "gateways_2026-03-20.csv",
+    "builtin:oneweb-2025-06": "gateways_oneweb_2025-06.csv",
+}
+BUILTIN_POPS = {
+    "builtin:2026-04-16": "pops_2026-04-16.csv",
+    "builtin:oneweb-2025-06": "pops_oneweb_2025-06.csv",
+}
+NO_GATEWAYS = "none"  # for operators whose gateways nobody publishes
 
 POLAR_LAT_DEG = 62.0  # poleward of it gateways look down to 5 deg: FCC 21-48, footnote 3
 POLAR_MIN_ELEVATION_DEG = 5.0
@@ -73,14 +84,28 @@ class Gateways:
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
+def default_pops(gateway_source: str) -> str:
+    """Return the PoPs that go with a list of gateways: Starlink's unless it is OneWeb's."""
+    oneweb = "builtin:oneweb-2025-06"
+    return oneweb if gateway_source == oneweb else "builtin:2026-04-16"
+
+
 def builtin_pops() -> Pops:
-    """Return the operational PoPs of 2026-04-16, in the order of their ids."""
-    rows = list(csv.DictReader(io.StringIO(read_data_text(BUILTIN_POPS))))
-    lat_deg, lon_deg = (np.array([float(r[key]) for r in rows]) for key in ("lat_deg", "lon_deg"))
+    """Return Starlink's operational PoPs of 2026-04-16, in the order of their ids."""
+    return load_pops("builtin:2026-04-16")
+
+
+def load_pops(source: str | Path) -> Pops:
+    """Return the PoPs of a built-in list or of a CSV file, in its order.
+
+    `gateway_file.parse_pops` says what a file holds; a country it leaves open is looked up.
+    """
+    rows = parse_pops(_text(str(source), "gateways.pops", BUILTIN_POPS), str(source))
+    lat_deg, lon_deg = np.array([r.lat_deg for r in rows]), np.array([r.lon_deg for r in rows])
     return Pops(
-        pop_id=np.array([row["pop_id"] for row in rows]),
-        city=np.array([row["city"] for row in rows]),
-        country=np.array(country_at(lat_deg, lon_deg)),
+        pop_id=np.array([row.pop_id for row in rows]),
+        city=np.array([row.city for row in rows]),
+        country=_countries([row.country for row in rows], lat_deg, lon_deg),
         lat_deg=lat_deg,
         lon_deg=lon_deg,
     )
@@ -94,13 +119,16 @@ def load_gateways(
     antennas: int = 8,
     fibre_detour: float = 1.5,
 ) -> Gateways:
-    """Return the operational gateways of "builtin:2026-03-20" or of a CSV file, in its order.
+    """Return the operational gateways of a built-in list or of a CSV file, in its order.
 
-    `gateway_file.parse_gateways` says what a file holds.  The three numbers hold where it says
-    nothing, except that gateways poleward of 62 deg look down to 5 deg.  A gateway without a PoP of
-    its own uses the nearest by great circle, over `fibre_detour` times that length of fibre.
+    `gateway_file.parse_gateways` says what a file holds; "none" holds no gateway.  The three
+    numbers hold where a file says nothing, except that gateways poleward of 62 deg look down to
+    5 deg.  A gateway without a PoP of its own uses the nearest by great circle, over
+    `fibre_detour` times that length of fibre.
     """
-    listed = parse_gateways(_text(str(source)), str(source))
+    if source == NO_GATEWAYS:
+        return _no_gateways()
+    listed = parse_gateways(_text(str(source), "gateways.source", BUILTIN_GATEWAYS), str(source))
     built = [row for row in listed if row.is_operational]
     if not built:
         raise InputError(f"{source}: no operational gateway; add one, or use a built-in list")
@@ -120,7 +148,7 @@ def load_gateways(
         lat_deg=lat_deg,
         lon_deg=lon_deg,
         height_wgs84_m=np.array([row.height_wgs84_m for row in built]),
-        country=_countries(built, lat_deg, lon_deg),
+        country=_countries([row.country for row in built], lat_deg, lon_deg),
         min_elevation_deg=np.where(np.isnan(given_deg), elevation_deg, given_deg),
         antennas=np.array(given_antennas, dtype=np.int32),
         pop=pop,
@@ -167,15 +195,29 @@ def _fibre_delay_s(
     return np.where(pop_rows >= 0, length_m * FIBRE_INDEX / SPEED_OF_LIGHT_M_S, np.inf)
 
 
-def _text(source: str) -> str:
-    if source in BUILTIN_GATEWAYS:
-        return read_data_text(BUILTIN_GATEWAYS[source])
+def _text(source: str, key: str, builtin: Mapping[str, str]) -> str:
+    if source in builtin:
+        return read_data_text(builtin[source])
     if source.startswith("builtin:"):
-        raise InputError(
-            f'gateways.source = "{source}" is unknown; use "{", ".join(BUILTIN_GATEWAYS)}" or the '
-            "path of a CSV file"
-        )
-    return read_gateway_file(Path(source))
+        known = " or ".join(f'"{name}"' for name in builtin)
+        raise InputError(f'{key} = "{source}" is unknown; use {known}, or the path of a CSV file')
+    return read_list_file(Path(source), key)
+
+
+def _no_gateways() -> Gateways:
+    text, number, row = np.array([], np.str_), np.array([], np.float64), np.array([], np.int32)
+    return Gateways(
+        gateway_id=text,
+        name=text,
+        lat_deg=number,
+        lon_deg=number,
+        height_wgs84_m=number,
+        country=text,
+        min_elevation_deg=number,
+        antennas=row,
+        pop=row,
+        fibre_s=number,
+    )
 
 
 def _own_pops(rows: list[GatewayRow], pops: Pops, nearest: RowArray) -> RowArray:
@@ -188,10 +230,7 @@ def _own_pops(rows: list[GatewayRow], pops: Pops, nearest: RowArray) -> RowArray
     )
 
 
-def _countries(
-    rows: list[GatewayRow], lat_deg: FloatArray, lon_deg: FloatArray
-) -> NDArray[np.str_]:
-    given = [row.country for row in rows]
+def _countries(given: list[str], lat_deg: FloatArray, lon_deg: FloatArray) -> NDArray[np.str_]:
     if all(given):
         return np.array(given)
     found = country_at(lat_deg, lon_deg)
