@@ -180,6 +180,13 @@ def test_more_elements_than_the_limit_are_refused(monkeypatch):
     assert text.startswith("x.xml: line 1: more than 100 elements; give the file as its program")
 
 
+def test_line_ends_between_many_children_are_no_text():
+    indented = "<b/>\r\n  " * (MAX_TEXT // 2)
+    assert elements(f"<a>\n{indented}</a>")[-1].text == ""
+    text = refusal(f"<a>\nx{indented}</a>")
+    assert text.startswith(f"x.xml: line {MAX_TEXT // 3 + 2}: an element holds more than 65,536")
+
+
 def test_what_is_just_within_the_limits_is_read():
     assert len(elements("<a>" * MAX_DEPTH + "</a>" * MAX_DEPTH)) == MAX_DEPTH
     assert len(elements(f"<a b='{'x' * (MAX_TEXT - 1)}'>{'y' * MAX_TEXT}</a>")[0].text) == MAX_TEXT

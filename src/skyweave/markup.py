@@ -81,7 +81,7 @@ def _encoding(head: bytes, source: str) -> str:
 class _Open:
     """An element that has begun."""
 
-    __slots__ = ("at", "attributes", "line", "path", "room", "texts")
+    __slots__ = ("at", "attributes", "is_blank", "line", "path", "room", "texts")
 
     def __init__(
         self, path: tuple[str, ...], attributes: Mapping[str, str], line: int, at: int
@@ -89,6 +89,7 @@ class _Open:
         self.path, self.attributes, self.line, self.at = path, attributes, line, at
         self.texts: list[str] = []
         self.room = MAX_TEXT  # characters of text that still fit
+        self.is_blank = True
 
 
 class _Reader:
@@ -138,12 +139,24 @@ class _Reader:
             raise self._refusal(f"more than {MAX_ELEMENTS:,} elements")
         if len(self.open) == MAX_DEPTH:
             raise self._refusal(f"elements are nested more than {MAX_DEPTH} deep")
-        if sum(map(len, attributes)) + sum(map(len, attributes.values())) > MAX_TEXT:
-            raise self._refusal(f"attributes of more than {MAX_TEXT:,} characters")
-        path = (*self.open[-1].path, _local(name)) if self.open else (_local(name),)
-        local = {_local(key): value for key, value in attributes.items()}
+        path = (*self._parent_path(), _local(name))
+        local = self._local_attributes(attributes) if attributes else attributes
         at = self.bytes_before + self.parser.CurrentByteIndex
         self.open.append(_Open(path, local, self._line(), at))
+
+    def _local_attributes(self, attributes: dict[str, str]) -> dict[str, str]:
+        if sum(map(len, attributes)) + sum(map(len, attributes.values())) > MAX_TEXT:
+            raise self._refusal(f"attributes of more than {MAX_TEXT:,} characters")
+        return {_local(key): value for key, value in attributes.items()}
+
+    def _parent_path(self) -> tuple[str, ...]:
+        if not self.open:
+            return ()
+        parent = self.open[-1]
+        if parent.is_blank:  # or line ends between a million children would be too much text
+            parent.texts.clear()
+            parent.room = MAX_TEXT
+        return parent.path
 
     def _end(self, _name: str) -> None:
         self.silent_bytes = 0
@@ -158,6 +171,7 @@ class _Reader:
         if element.room < 0:
             raise self._refusal(f"an element holds more than {MAX_TEXT:,} characters of text")
         element.texts.append(text)
+        element.is_blank = element.is_blank and text.isspace()
 
     def _doctype(self, *_declaration: object) -> None:
         raise InputError(
