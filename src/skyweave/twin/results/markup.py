@@ -31,6 +31,17 @@ def figure(title: str, caption: str, image: str) -> str:
 <figcaption>{caption}</figcaption></figure>"""
 
 
+def cards(items: Iterable[str]) -> str:
+    """Key figures side by side."""
+    return f'<ul class="figures">\n{chr(10).join(items)}\n</ul>'
+
+
+def card(figure: str, text: str, is_risk: bool = False) -> str:
+    """One key figure with what it means below it."""
+    kind = ' class="risk"' if is_risk else ""
+    return f"<li{kind}><strong>{figure}</strong><span>{text}</span></li>"
+
+
 def _row(heads: Sequence[str], cells: Sequence[str], *, is_labelled: bool) -> str:
     if is_labelled:
         cells = [

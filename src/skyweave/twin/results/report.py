@@ -8,15 +8,20 @@ import base64
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from skyweave.policy.reasons import Reason
 from skyweave.twin.results.folder import Run
 from skyweave.twin.results.maps import shown_on_map
-from skyweave.twin.results.markup import figure
-from skyweave.twin.results.report_tables import by_risk, dependence, site_name, sites, why
+from skyweave.twin.results.markup import card, cards, figure
+from skyweave.twin.results.report_sites import site_name, sites
+from skyweave.twin.results.report_tables import dependence, why
+from skyweave.twin.results.report_without import without
+from skyweave.twin.results.risk import by_risk, single_points
 from skyweave.twin.results.wording import (
     count,
     duration,
+    joined,
     milliseconds,
     moment,
     percent,
@@ -61,6 +66,7 @@ def report_html(run: Run) -> str:
 <main>
 {_heading(run, title)}
 {_warnings(run)}
+{without(run)}
 {_in_words(run)}
 {_pictures(run)}
 {why(run)}
@@ -79,12 +85,12 @@ def _heading(run: Run, title: str) -> str:
     start, end = when["start_utc"], when["end_utc"]
     sites, used = count(summary["terminals"], "site"), summary["satellites"]["used"]
     span = f"{start[:10]} {moment(start, start)} to {moment(end, start)} UTC"
+    operators = [operator["name"] for operator in run.manifest["operators"]]
+    whose = f" of {escape(joined(operators))}" if len(operators) > 1 else ""
     return f"""<h1>{title}</h1>
-<p class="soft">Satellite internet at {sites}, computed from the orbits of {used:,} satellites,
-{span}, every {duration(when["slot_s"])}.</p>
-<ul class="figures">
-{_key_figures(run)}
-</ul>"""
+<p class="soft">Satellite internet at {sites}, computed from the orbits of {used:,}
+satellites{whose}, {span}, every {duration(when["slot_s"])}.</p>
+{"" if run.manifest["without"] else _key_figures(run)}"""
 
 
 def _key_figures(run: Run) -> str:
@@ -92,19 +98,14 @@ def _key_figures(run: Run) -> str:
     share, rtt_s = summary["served_share"], summary["rtt_s"]
     broken = int((fleet["outages"] > 0).sum())
     longest_s = float(fleet["longest_outage_s"].max()) if len(fleet) else 0.0
-    return "\n".join(
+    return cards(
         (
-            _card(percent(share), "of the time there was service, over all sites"),
-            _card(f"{broken:,}", f"of {count(len(fleet), 'site')} had a break", is_risk=broken > 0),
-            _card(duration(longest_s) if longest_s else "none", "longest break", bool(longest_s)),
-            _card(milliseconds(rtt_s["p50"]), "typical delay, there and back"),
+            card(percent(share), "of the time there was service, over all sites"),
+            card(f"{broken:,}", f"of {count(len(fleet), 'site')} had a break", is_risk=broken > 0),
+            card(duration(longest_s) if longest_s else "none", "longest break", bool(longest_s)),
+            card(milliseconds(rtt_s["p50"]), "typical delay, there and back"),
         )
     )
-
-
-def _card(figure: str, text: str, is_risk: bool = False) -> str:
-    kind = ' class="risk"' if is_risk else ""
-    return f"<li{kind}><strong>{figure}</strong><span>{text}</span></li>"
 
 
 def _warnings(run: Run) -> str:
@@ -172,16 +173,17 @@ def _worst_words(run: Run) -> str:
 
 
 def _ground_words(run: Run) -> str:
-    fleet = run.fleet[run.fleet["served_share"] > 0]
-    if fleet.empty:
+    single = single_points(run.fleet)
+    if run.fleet["served_share"].sum() == 0:
         return ""
-    one_country = int((~fleet["gateway_countries"].str.contains(";")).sum())
-    one_gateway = int((fleet["main_gateway_share"] == 1).sum())
+    one_country, one_gateway = int(single["gateway_country"].sum()), int(single["gateway"].sum())
     text = "Every connection comes down to the ground at a gateway."
     if one_country:
         text += f" For {count(one_country, 'site')} every gateway used lay in one country"
         text += f", for {one_gateway:,} it was one single gateway" if one_gateway else ""
         text += ": what happens there decides about their service."
+    if meeting := int(single["pop_country"].sum()):
+        text += f" For {count(meeting, 'site')} it met the internet in one country only."
     return text
 
 
@@ -207,42 +209,85 @@ def _picture(path: Path, title: str, caption: str) -> str:
 
 
 def _making(run: Run) -> str:
+    terms = "\n".join(f"<dt>{term}</dt><dd>{escape(text)}</dd>" for term, text in _facts(run))
+    return f"""<h2>How this was made, and what it leaves out</h2>
+<p>This is a computation, not a measurement. Orbits, distances and signal times follow published
+elements and physics; which satellite the operator really chooses, and over which gateway, is not
+public and is modelled. Not in this run: {joined(_not_modelled(run))}.</p>
+<dl>
+{terms}
+</dl>
+<p class="note">Beside this page: fleet.csv (one line per site), access.parquet ({_rows_kept(run)}),
+events.parquet (each change), ground.csv, slots.parquet and manifest.json (all settings).</p>"""
+
+
+def _not_modelled(run: Run) -> list[str]:
+    obstructed, sites = run.manifest["sky"]["obstructed"], run.manifest["summary"]["terminals"]
+    near = "trees or buildings near a dish"
+    if 0 < obstructed < sites:
+        near += f" at the {count(sites - obstructed, 'site')} that did not say what stands there"
+    known = [] if sites and obstructed == sites else [near]
+    return ["data rates", "weather", *known, "how many others share a satellite"]
+
+
+def _rows_kept(run: Run) -> str:
+    mode = (run.manifest["scenario"].get("results") or {}).get("access", "all")
+    kept = {"changes": "every site whenever something changes for it", "none": "left empty"}
+    return kept.get(mode, "every site in every step")
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    """What the run was made from and with, as terms and plain texts."""
     manifest = run.manifest
     catalogue, ages = manifest["catalogue"], manifest["catalogue"]["element_age_days"]
     left_out = manifest["summary"]["satellites"]["left_out"]
     age = (
         "no satellites" if ages["p50"] is None else f"{ages['p50']:g} days (oldest {ages['max']:g})"
     )
-    facts = (
+    unused = ", ".join(f"{kind.replace('_', ' ')}: {n:,}" for kind, n in left_out.items())
+    return [
         ("Satellite catalogue", f"{catalogue['source']}, {catalogue['digest']}"),
         ("Age of the orbit data", f"{age}, in the middle"),
         ("Satellites used", f"{manifest['summary']['satellites']['used']:,}"),
-        (
-            "Not used for service",
-            ", ".join(f"{kind.replace('_', ' ')}: {n:,}" for kind, n in left_out.items()) or "none",
-        ),
+        ("Not used for service", unused or "none"),
         (
             "Gateways and points of presence",
             f"{manifest['gateways']:,} and {manifest['pops']:,}, from public lists",
         ),
+        *(("Operator", _operator_words(operator)) for operator in _several(manifest["operators"])),
+        ("View of the sky", _sky_words(run)),
+        ("Landing rules", _landing_words(manifest["landing_rules"])),
         ("Scenario and seed", f"{manifest['scenario_digest']}, seed {manifest['seed']}"),
-        (
-            "Made with",
-            ", ".join(f"{name} {number}" for name, number in manifest["versions"].items()),
-        ),
+        ("Made with", ", ".join(f"{name} {n}" for name, n in manifest["versions"].items())),
+    ]
+
+
+def _several(operators: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return operators if len(operators) > 1 else []
+
+
+def _operator_words(operator: dict[str, Any]) -> str:
+    return (
+        f"{operator['name']}: {operator['satellites']['used']:,} satellites used, from "
+        f"{operator['catalogue']}; {count(operator['gateways'], 'gateway')}, "
+        f"{count(operator['pops'], 'point of presence', 'points of presence')}"
     )
-    terms = "\n".join(f"<dt>{term}</dt><dd>{escape(str(text))}</dd>" for term, text in facts)
-    return f"""<h2>How this was made, and what it leaves out</h2>
-<p>This is a computation, not a measurement. Orbits, distances and signal times follow published
-elements and physics; which satellite the operator really chooses, and over which gateway, is not
-public and is modelled. Not in this run: data rates, weather, trees or buildings near a dish, and
-how many others share a satellite.</p>
-<dl>
-{terms}
-</dl>
-<p class="note">Beside this page: fleet.csv (one line per site), access.parquet (every site in
-every step), events.parquet (each change), ground.csv, slots.parquet and manifest.json (all
-settings).</p>"""
+
+
+def _sky_words(run: Run) -> str:
+    sky, sites = run.manifest["sky"], run.manifest["summary"]["terminals"]
+    of = f"of {count(sites, 'dish', 'dishes')}"
+    cones = f"{sky['fields_of_view']:,} {of} see only the part of the sky they are turned to"
+    near = f"what stands around the dish was counted in for {sky['obstructed']:,} {of}"
+    parts = [cones] if sky["fields_of_view"] else []
+    parts += [near] if sky["obstructed"] else []
+    return "; ".join(parts) or "every dish sees all of the sky above its lowest angle"
+
+
+def _landing_words(rules: list[str]) -> str:
+    """The rules as sentences of their own."""
+    told = " ".join(f"{rule[:1].upper()}{rule[1:].removesuffix('.')}." for rule in rules)
+    return told or "none: service may come down to the ground in any country"
 
 
 def _execution(run: Run) -> str:

@@ -1,30 +1,19 @@
-"""The tables of the report: why there was no service, what it depends on, and site by site."""
+"""Tables of the report about the whole fleet: why there was no service, what it depends on."""
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from skyweave.policy.reasons import Reason
 from skyweave.twin.results.folder import Run
 from skyweave.twin.results.markup import share_cell, table
-from skyweave.twin.results.wording import (
-    NOTHING,
-    count,
-    country,
-    duration,
-    milliseconds,
-    moment,
-    percent,
-)
+from skyweave.twin.results.risk import sites_on_one
+from skyweave.twin.results.wording import count, country, percent
 
-MOST_ROWS = 2_000  # a page with more sites than this shows only the worst
-WORST_ROWS = 500
-MOST_PLACES = 10  # gateway countries and PoPs that are named
-
-Places = dict[tuple[str, str], str]
+MOST_PLACES = 10  # countries that are named
+MOST_NAMES = 3  # PoPs named beside their country
 
 
 def why(run: Run) -> str:
@@ -45,27 +34,79 @@ def why(run: Run) -> str:
     return "<h2>Why there was no service</h2>\n" + table("Causes, most time first", heads, rows)
 
 
+class Way(NamedTuple):
+    """One way that service took: what it is called, ready for the page, and what hung on it."""
+
+    name: str
+    share: float  # of all served time
+    only: int  # sites that used no other
+
+
 def dependence(run: Run) -> str:
-    """Countries and points of presence by the share of all service that hung on them."""
-    ground = run.ground
-    gateways = ground[(ground["kind"] == "gateway") & (ground["served_share"] > 0)]
-    pops = ground[(ground["kind"] == "pop") & (ground["served_share"] > 0)]
-    if gateways.empty:
+    """Operators, countries and PoPs by the share of all service that hung on them."""
+    used = run.ground[run.ground["served_share"] > 0]
+    if used.empty:
         return ""
-    by_country = gateways.groupby("country")["served_share"].sum()
-    countries = [(escape(country(str(code))), float(share)) for code, share in by_country.items()]
-    points = [
-        (escape(_place(city, code)), float(share))
-        for city, code, share in zip(
-            pops["name"], pops["country"], pops["served_share"], strict=True
-        )
+    tables = [
+        _way_table("Countries where it comes down to the ground", "Gateways in", _gateways(run)),
+        _way_table("Countries where it meets the internet", "Points of presence in", _pops(run)),
     ]
+    if len(run.manifest["operators"]) > 1:
+        tables.append(_way_table("Whose satellites carry it", "Operator", _operators(run)))
     return f"""<h2>What the service depends on</h2>
-<p>Shares of all served time, over all sites. {_laser_words(run.fleet)}</p>
+<p>Shares of all served time, over all sites. {_laser_words(run.fleet)} The last column counts the
+sites whose service went that way all the time: if it fails, all of their service has to find
+another way, or ends.</p>
 <div class="pair">
-{_share_table("Countries where it comes down to the ground", "Country of the gateway", countries)}
-{_share_table("Where it meets the internet", "Point of presence", points)}
+{"".join(tables)}
 </div>"""
+
+
+def _gateways(run: Run) -> list[Way]:
+    only = sites_on_one(run.fleet, "gateway_countries")
+    return [
+        Way(
+            f"{_country(code)}<small>{count(len(own), 'gateway')}</small>", share, only.get(code, 0)
+        )
+        for code, share, own in _by(run.ground, "gateway", "country")
+    ]
+
+
+def _pops(run: Run) -> list[Way]:
+    only = sites_on_one(run.fleet, "pop_countries")
+    return [
+        Way(f"{_country(code)}<small>{_cities(own)}</small>", share, only.get(code, 0))
+        for code, share, own in _by(run.ground, "pop", "country")
+    ]
+
+
+def _operators(run: Run) -> list[Way]:
+    fleet = run.fleet
+    sites = fleet[fleet["served_share"] > 0]["operator"].value_counts()
+    return [
+        Way(escape(name), share, int(sites[name]))
+        for name, share, _ in _by(run.ground, "gateway", "operator")
+    ]
+
+
+def _by(ground: pd.DataFrame, kind: str, column: str) -> list[tuple[str, float, pd.DataFrame]]:
+    """The gateways or PoPs in use by a column: its value, their share of all served time, they."""
+    used = ground[(ground["kind"] == kind) & (ground["served_share"] > 0)]
+    return [
+        (str(value), float(own["served_share"].sum()), own) for value, own in used.groupby(column)
+    ]
+
+
+def _country(code: str) -> str:
+    return escape(country(code))
+
+
+def _cities(pops: pd.DataFrame) -> str:
+    """Such as "Manila 51 %, Cebu 3 %": the PoPs that carried most."""
+    by_name = pops.groupby("name")["served_share"].sum().sort_values(ascending=False, kind="stable")
+    named = [f"{escape(str(name))} {percent(share)}" for name, share in by_name.items()]
+    more = [f"{len(named) - MOST_NAMES} more"] if len(named) > MOST_NAMES else []
+    return ", ".join(named[:MOST_NAMES] + more)
 
 
 def _laser_words(fleet: pd.DataFrame) -> str:
@@ -79,114 +120,43 @@ def _laser_words(fleet: pd.DataFrame) -> str:
     )
 
 
-def _share_table(caption: str, head: str, shares: list[tuple[str, float]]) -> str:
-    shares = sorted(shares, key=lambda row: (-row[1], row[0]))
-    named, rest = shares[:MOST_PLACES], shares[MOST_PLACES:]
+def _way_table(caption: str, head: str, ways: Sequence[Way]) -> str:
+    ways = sorted(ways, key=lambda way: (-way.share, way.name))
+    named, rest = ways[:MOST_PLACES], ways[MOST_PLACES:]
     if rest:
-        named = [*named, (count(len(rest), "other"), sum(share for _, share in rest))]
-    rows = [(f"<td>{name}</td>", share_cell(share)) for name, share in named]
-    return table(caption, (head, "Share"), rows)
+        others = (sum(way.share for way in rest), sum(way.only for way in rest))
+        named = [*named, Way(count(len(rest), "other"), *others)]
+    rows = [
+        (f"<td>{way.name}</td>", share_cell(way.share), f"<td>{way.only:,}</td>") for way in named
+    ]
+    return table(caption, (head, "Share of served time", "Sites that used no other"), rows)
 
 
-def by_risk(fleet: pd.DataFrame) -> pd.DataFrame:
-    """The fleet, most at risk first: least service, then longest outage, then identity.
+def carriers(run: Run) -> str:
+    """Gateway and PoP countries, and operators, by the share of all time they carry: was and is."""
+    tables = [
+        _carrier_table(run, "Gateways in", "gateway", "country"),
+        _carrier_table(run, "Points of presence in", "pop", "country"),
+    ]
+    if len(run.manifest["operators"]) > 1:
+        tables.append(_carrier_table(run, "Operator", "gateway", "operator"))
+    return f'<div class="pair">\n{"".join(tables)}\n</div>'
 
-    Where the longest outage is one of an unknown position, the site comes after all others that
-    had outages: what is not known is no risk found.
-    """
-    is_unknown = fleet["longest_outage_reason"] == Reason.POSITION_UNKNOWN
-    rank = np.where(fleet["served_share"] == 1, 2, is_unknown)
-    ordered = fleet.assign(rank=rank).sort_values(
-        ["rank", "served_share", "longest_outage_s", "terminal_id"],
-        ascending=[True, True, False, True],
-        kind="stable",
+
+def _carrier_table(run: Run, head: str, kind: str, column: str) -> str:
+    summary = run.manifest["summary"]
+    now, before = summary["served_share"] or 0.0, summary["before"]["served_share"] or 0.0
+    ground = run.ground[run.ground["kind"] == kind].fillna(0.0)
+    sums = ground.groupby(column)[["served_share_before", "served_share"]].sum() * [before, now]
+    sums = sums[(sums > 0).any(axis=1)].sort_values(
+        ["served_share", "served_share_before"], ascending=False, kind="stable"
     )
-    return ordered.drop(columns="rank")
-
-
-def sites(run: Run) -> str:
-    """One row per site, those most at risk first; only the worst of a large fleet."""
-    fleet = by_risk(run.fleet)
-    shown = fleet.head(WORST_ROWS) if len(fleet) > MOST_ROWS else fleet
-    left_out = len(fleet) - len(shown)
-    note = (
-        f'<p class="note">Shown are the {len(shown):,} sites most at risk; the other {left_out:,} '
-        "are in the file fleet.csv beside this page, which opens in any spreadsheet.</p>"
-        if left_out
-        else ""
-    )
-    heads = (
-        "Site",
-        "Country",
-        "Class",
-        "Served",
-        "Longest break",
-        "Delay, middle / high",
-        "Satellite changes per hour",
-        "Depends on",
-    )
-    place = _places(run.ground)
-    rows = [_site_row(run, site, place) for site in shown.to_dict("records")]
-    listed = table("Sites, those most at risk first", heads, rows, is_wide=True)
-    return f'<h2 id="sites">Site by site</h2>\n{note}\n{listed}'
-
-
-def _site_row(run: Run, site: Any, place: Places) -> Sequence[str]:
-    return (
-        f'<th scope="row">{site_name(site)}<small>{escape(site["terminal_id"])}</small></th>',
-        f"<td>{escape(country(site['country']))}</td>",
-        f"<td>{escape(site['class'])}<small>{escape(site['service_class'])}</small></td>",
-        f"<td>{percent(site['served_share'])}</td>",
-        f"<td>{_longest_break(run, site)}</td>",
-        f"<td>{_delays(site)}</td>",
-        f"<td>{_plain_number(site['handovers_per_hour'])}</td>",
-        f"<td>{_depends_on(site, place)}</td>",
-    )
-
-
-def site_name(site: Any) -> str:
-    """A site's name ready for the page, its identity where it has none."""
-    return escape(site["name"] or site["terminal_id"])
-
-
-def _longest_break(run: Run, site: Any) -> str:
-    if not site["longest_outage_s"]:
-        return "none"
-    start = moment(site["longest_outage_start_utc"], run.manifest["time"]["start_utc"])
-    why = Reason(site["longest_outage_reason"]).text
-    return f"{duration(site['longest_outage_s'])} from {start}<small>{why}</small>"
-
-
-def _delays(site: Any) -> str:
-    if site["rtt_p50_s"] != site["rtt_p50_s"]:
-        return NOTHING
-    return f"{milliseconds(site['rtt_p50_s'])} / {milliseconds(site['rtt_p95_s'])}"
-
-
-def _plain_number(value: float) -> str:
-    return NOTHING if value != value else f"{value:.0f}"
-
-
-def _depends_on(site: Any, place: Places) -> str:
-    if not site["main_gateway_id"]:
-        return NOTHING
-    gateway = place["gateway", site["main_gateway_id"]]
-    pop = place["pop", site["main_pop_id"]]
-    return (
-        f"gateway {gateway} ({percent(site['main_gateway_share'])})"
-        f"<small>internet at {pop} ({percent(site['main_pop_share'])}), "
-        f"laser links {percent(site['isl_share'])}</small>"
-    )
-
-
-def _places(ground: pd.DataFrame) -> Places:
-    """Gateways and PoPs by kind and id, such as "Manila, Philippines", ready for the page."""
-    columns = (ground["kind"], ground["id"], ground["name"], ground["country"])
-    return {
-        (kind, key): escape(_place(name, code))
-        for kind, key, name, code in zip(*columns, strict=True)
-    }
-
-
-def _place(name: str, code: str) -> str:
-    return name if country(code) in name or not code else f"{name}, {country(code)}"
+    named, rest = sums.head(MOST_PLACES), sums.iloc[MOST_PLACES:]
+    text = escape if column == "operator" else _country
+    rows = [(text(str(name)), *shares) for name, *shares in named.itertuples()]
+    if len(rest):
+        rows.append((count(len(rest), "other"), *rest.sum()))
+    rows.append(("No service", 1.0 - before, 1.0 - now))
+    cells = [(f"<td>{name}</td>", share_cell(was), share_cell(is_)) for name, was, is_ in rows]
+    caption = "What carries the service, as a share of all time"
+    return table(caption, (head, "Before", "Now"), cells)

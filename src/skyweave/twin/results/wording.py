@@ -1,6 +1,7 @@
 """Numbers, times and countries in the words of a reader who does not program."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 
 from skyweave.data import read_data_text
@@ -51,6 +52,16 @@ def moment(time_utc: str, day_utc: str) -> str:
 def count(number: int, singular: str, plural: str = "") -> str:
     """A number with its noun: 1 site, 2,002 sites."""
     return f"{number:,}{_SPACE}{singular if number == 1 else plural or singular + 's'}"
+
+
+def joined(texts: Sequence[str]) -> str:
+    """A list in a sentence: "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def place(name: str, code: str) -> str:
+    """A town or site with its country, unless the name has it already or it is not known."""
+    return name if not code or country(code) in name else f"{name}, {country(code)}"
 
 
 def country(code: str) -> str:
