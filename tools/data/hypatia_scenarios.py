@@ -13,15 +13,30 @@ TARGET = Path(__file__).parents[2] / "scenarios" / "hypatia"
 # name, km of the range formula, its elevation, rev/day, inclination, planes, satellites each
 SHELLS = (
     ("kuiper-630", 630, 30.0, 14.80, 51.9, 34, 34),
+    ("kuiper-610", 610, 30.0, 14.86, 42.0, 36, 36),
     ("starlink-550", 550, 25.0, 15.19, 53.0, 72, 22),
+    ("telesat-1015", 1015, 10.0, 13.66, 98.98, 27, 13),
 )
 
+WORKLOAD = "Hypatia's workload {name} (Kassing et al., IMC 2020), for reproducing its figures."
+ORIGINS = {
+    "kuiper-610": """\
+Kuiper's second shell as Hypatia draws it (satviz, snkas/hypatia at 0ac531c); its paper runs only
+# the first.  Beware: Hypatia's own texts call that first shell, at 630 km, "Kuiper-610" too.""",
+}
+NOTES = {
+    "telesat-1015": """\
+# So long a range reaches satellites far below the horizon (a true 10 degrees end at 2,792 km): the
+# published Telesat figures need it, and none of them is physics.
+""",
+}
+
 TEXT = """\
-# Hypatia's workload {name} (Kassing et al., IMC 2020), for reproducing its figures.
+# {origin}
 # Its visibility is a range, not an elevation: {range_m:.3f} m is the paper's cone formula for
 # {altitude} km and {elevation:g} degrees.  Its Earth has neither UT1 nor polar motion, its shell is
 # no Walker pattern, and its {mean_motion} revolutions a day put the satellites near {flown} km.
-title = "Hypatia {name}"
+{note}title = "Hypatia {name}"
 
 # The 100 most populous cities, at the exact coordinates of the paper's site file (MIT licence,
 # copyright (c) 2020 ETH Zurich; the notice is in tests/golden/hypatia).
@@ -81,6 +96,8 @@ def main() -> None:
         flown = (398600.8 * (seconds / (2 * math.pi)) ** 2) ** (1 / 3) - 6378.135
         text = TEXT.format(
             name=name,
+            origin=ORIGINS.get(name, WORKLOAD.format(name=name)),
+            note=NOTES.get(name, ""),
             altitude=altitude,
             elevation=elevation,
             mean_motion=mean_motion,

@@ -1,4 +1,4 @@
-"""Synthetic shells: Walker's patterns, Hypatia's, and those filed with the FCC as presets.
+"""Synthetic shells: Walker's patterns, Hypatia's, and as presets the filed and Hypatia's own.
 
 Satellites are numbered plane by plane: row = plane * per_plane + slot.  All orbits are circular
 and without drag.
@@ -40,6 +40,15 @@ PRESETS = {  # combined presets: the filed shells they are made of
     "telesat-phase1": ("T1-polar", "T1-inclined"),
     "telesat-phase2": ("T2-polar", "T2-inclined"),
     "iridium": ("I1",),
+}
+# rev/day, inclination, planes, satellites each: satgenpy's inputs in snkas/hypatia at 0ac531c,
+# paper/satellite_networks_state/main_*.py; Kuiper's second shell, for which there is no such file,
+# from satviz/scripts/visualize_constellation.py.
+HYPATIA_SHELLS = {
+    "hypatia-starlink-550": (15.19, 53.0, 72, 22),
+    "hypatia-kuiper-630": (14.80, 51.9, 34, 34),
+    "hypatia-kuiper-610": (14.86, 42.0, 36, 36),
+    "hypatia-telesat-1015": (13.66, 98.98, 27, 13),
 }
 _STAR_DEG = (85.0, 90.0)  # filed shells of these inclinations spread their nodes over 180 deg
 
@@ -248,14 +257,20 @@ def combine_shells(shells: Sequence[Catalogue]) -> Catalogue:
 
 
 def filed_shell(preset: str, epoch_utc: np.datetime64) -> Catalogue:
-    """Return a filed shell such as "G1-1", or several as one such as "starlink-gen1".
+    """Return a filed shell such as "G1-1", several as one such as "starlink-gen1", or Hypatia's.
+
+    Hypatia's own ("hypatia-kuiper-630", for short "kuiper-630") are no Walker patterns and keep
+    its epoch, the first moment of 2000, whatever `epoch_utc` is.
 
     Filings fix no phasing here, and a careless one makes satellites collide (for 72 x 22 at half a
     slot they meet at 0 km): the published value is taken where there is one, else the one that
     keeps satellites furthest apart.  Shells of one altitude and inclination are turned against
     each other so that their planes interleave.
     """
-    shells = [_filed(name) for name in _shell_names(preset)]
+    names = _shell_names(preset)
+    if names[0] in HYPATIA_SHELLS:
+        return hypatia_shell(*HYPATIA_SHELLS[names[0]], name=names[0].upper())
+    shells = [_filed(name) for name in names]
     return combine_shells(
         [_built(shell, _turn_deg(shell, shells[:n]), epoch_utc) for n, shell in enumerate(shells)]
     )
@@ -283,12 +298,14 @@ def _turn_deg(filed: FiledShell, before: Sequence[FiledShell]) -> float:
 def _shell_names(preset: str) -> Sequence[str]:
     wanted = preset.strip().casefold()
     known = PRESETS | {shell.shell: (shell.shell,) for shell in filed_shells()}
+    known |= {name: (name,) for name in HYPATIA_SHELLS}
+    known |= {name.removeprefix("hypatia-"): (name,) for name in HYPATIA_SHELLS}
     by_folded_name = {name.casefold(): name for name in known}
     if wanted not in by_folded_name:
         near = difflib.get_close_matches(wanted, by_folded_name, n=1, cutoff=0.0)
         raise InputError(
             f"shell preset {preset!r} is not known; did you mean {by_folded_name[near[0]]!r}? "
-            f"There are {', '.join(PRESETS)} and each filed shell"
+            f"There are {', '.join([*PRESETS, *HYPATIA_SHELLS])} and each filed shell"
         )
     return known[by_folded_name[wanted]]
 
