@@ -167,10 +167,11 @@ def test_a_break_is_told_with_its_line(name):
 
 
 def test_elements_before_a_break_are_kept():
-    reader = read_markup(b"<a>\n<b>1</b>\n<b>", "x.xml")
-    assert next(reader).text == "1"
-    with pytest.raises(MarkupError, match="line 3: "):
-        next(reader)
+    for ending in ("<b>", "</c>"):
+        reader = read_markup(f"<a>\n<b>1</b>\n{ending}".encode(), "x.xml")
+        assert next(reader).text == "1"
+        with pytest.raises(MarkupError, match="line 3: "):
+            next(reader)
 
 
 def test_more_elements_than_the_limit_are_refused(monkeypatch):
@@ -190,7 +191,8 @@ def test_line_ends_between_many_children_are_no_text():
 def test_what_is_just_within_the_limits_is_read():
     assert len(elements("<a>" * MAX_DEPTH + "</a>" * MAX_DEPTH)) == MAX_DEPTH
     assert len(elements(f"<a b='{'x' * (MAX_TEXT - 1)}'>{'y' * MAX_TEXT}</a>")[0].text) == MAX_TEXT
-    assert elements(f"<a><!--{'x' * 900_000}--></a>")
+    assert refusal("<a>" * (MAX_DEPTH + 1)).startswith("x.xml: line 1: elements are nested more")
+    assert elements(f"<a><!--{'x' * 900_000}--><!--{'x' * 900_000}--></a>")
 
 
 @pytest.mark.parametrize(

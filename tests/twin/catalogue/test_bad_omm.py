@@ -195,6 +195,11 @@ KVN_ISSUES = {
         16,
         "INCLINATION stands there twice in one message; keep one",
     ),
+    "two faults, of which the first counts": (
+        kvn(old="51.6333", new="0.9012 [rad]").replace(b"ARG_OF", b"no equals sign\nARG_OF"),
+        15,
+        "INCLINATION is in 'rad', expected deg",
+    ),
     "another frame": (kvn(old="TEME", new="GCRF"), 1, "REF_FRAME is 'GCRF', expected TEME"),
     "SGP4-XP": (
         kvn(GOOD | {"EPHEMERIS_TYPE": 4}),
