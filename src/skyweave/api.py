@@ -20,6 +20,7 @@ from skyweave.errors import InputError
 from skyweave.places import resolve_place
 from skyweave.time import format_utc, parse_utc
 from skyweave.twin.catalogue import check_catalogue
+from skyweave.twin.catalogue.cache import cache_folder
 from skyweave.twin.catalogue.update import update_catalogue
 from skyweave.twin.explanation import explain_slot
 from skyweave.twin.paths import (
@@ -180,6 +181,8 @@ def catalogue_update(
     """
     if url is not None and len(set(groups)) > 1 and "{group}" not in url:
         raise InputError("--from names one address for several groups; write {group} in it")
+    for group in groups:
+        cache_folder(group)  # refuses a wrong name before any server is asked
     now_utc = np.datetime64("now")
     return [update_catalogue(group, now_utc, progress, url) for group in dict.fromkeys(groups)]
 

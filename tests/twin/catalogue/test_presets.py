@@ -20,7 +20,7 @@ SCENARIOS = Path(__file__).parents[3] / "scenarios" / "hypatia"
 EPOCH = np.datetime64("2026-06-14T12:00:00", "ns")
 HYPATIAS_EARTH_M = 6_378_135.0
 ONE_MILLIMETRE = 1e-3
-TWO_MICROSECONDS_S = 2e-6  # ours is a WGS 84 Earth with a full sidereal time, Hypatia's is WGS 72
+HUNDRED_NANOSECONDS_S = 1e-7  # 30 m of path: the two Earths differ in shape and turn
 
 # What satgenpy 0.4.0 writes: sha256 of generate_tles_from_scratch_manual(file, name, planes,
 # satellites each, True, inclination, 0.0000001, 0.0, rev/day).
@@ -151,8 +151,8 @@ def test_a_path_over_each_of_hypatias_shells_is_that_of_an_independent_search(sh
     (sample,) = answer["samples"]
     expected_s = 2.0 * shortest_m / SPEED_OF_LIGHT_M_S
     wrong_ns = 1e9 * abs(sample["rtt_s"] - expected_s)
-    record_figure(f"Hypatia {short}, path by an independent search", wrong_ns, "ns", "2000")
-    assert sample["rtt_s"] == pytest.approx(expected_s, abs=TWO_MICROSECONDS_S)
+    record_figure(f"Hypatia {short}, path by an independent search", wrong_ns, "ns", "100")
+    assert sample["rtt_s"] == pytest.approx(expected_s, abs=HUNDRED_NANOSECONDS_S)
     assert (sample["nodes"][0], sample["nodes"][-1]) == CITIES[short]
 
 

@@ -572,6 +572,9 @@ def test_the_doctor_names_the_cache_and_its_age(mirror):
 def test_python_fetches_several_groups_from_one_mirror(mirror):
     fetched = api.catalogue_update(["active", "oneweb", "active"], url=mirror.url)
     assert [answer["group"] for answer in fetched] == ["active", "oneweb"]
+    with pytest.raises(InputError, match="is no name of a group"):
+        api.catalogue_update(["starlink", "../x"], url=mirror.url)
+    assert len(mirror.requests) == 2
     with pytest.raises(InputError, match=r"write \{group\} in it"):
         api.catalogue_update(["active", "oneweb"], url="http://127.0.0.1/x.json")
 

@@ -2,16 +2,19 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skyweave.api import load_scenario
 from skyweave.constants import FIBRE_INDEX, SPEED_OF_LIGHT_M_S
 from skyweave.errors import InputError
 from skyweave.frames import great_circle_m
 from skyweave.places import country_at, is_slug
+from skyweave.twin.catalogue import read_catalogue, select_names
 from skyweave.twin.topology.gateway_file import MAX_FILE_BYTES, parse_gateways
 from skyweave.twin.topology.ground import (
     BUILTIN_GATEWAYS,
@@ -348,6 +351,20 @@ def test_an_operator_may_have_no_gateway_that_is_known(pops):
     assert fibre_delay_s(nothing, pops, nothing.pop, 1.5).shape == (0,)
     with pytest.raises(InputError, match="gateway 'x' is unknown"):
         nothing.row("x")
+
+
+def test_the_scenario_of_three_constellations_names_what_there_is():
+    root = Path(__file__).parents[3]
+    networks = load_scenario(root / "scenarios" / "constellations.toml").networks()
+    assert [network.operator for network in networks] == ["starlink", "oneweb", "amazon-leo"]
+    satellites, gateways = [], []
+    for network in networks:
+        everything = read_catalogue(network.catalogue.source)
+        satellites.append(len(select_names(everything, network.catalogue.select)))
+        source = network.gateways.source
+        gateways.append(len(load_gateways(source, load_pops(default_pops(source)))))
+    assert satellites == [10_546, 651, 328]
+    assert gateways == [214, 40, 0]
 
 
 @pytest.fixture

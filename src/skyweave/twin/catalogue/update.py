@@ -6,9 +6,9 @@ and shuts out those who do; here no server is asked for a group more often than 
 of it the last time.
 """
 
-import fcntl
 import json
 import re
+import sys
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +38,9 @@ from skyweave.twin.catalogue.download import (
     first_words,
 )
 from skyweave.twin.catalogue.files import read_content, shown
+
+if sys.platform != "win32":
+    import fcntl
 
 CELESTRAK = "https://celestrak.org/NORAD/elements/gp.php?GROUP={group}&FORMAT=json"
 PAUSE = np.timedelta64(2, "h")  # between two requests for one group to one server
@@ -154,11 +157,15 @@ def _address(url: str, group: str) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second update of the same group out, which would ask the server once more."""
+    """Keep a second update of the same group out, which would ask the server once more.
+
+    Windows has no such lock; there two at once are not kept apart.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if sys.platform != "win32":
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
                 f"{folder}: another update of this group is under way; wait until it is done"
