@@ -18,7 +18,6 @@ from skyweave.errors import InputError
 from skyweave.twin.results import maps, plots
 from skyweave.twin.results.folder import load_run
 from skyweave.twin.results.plots import PLOTS, plot_run
-from skyweave.twin.results.sky import plot_sky
 from skyweave.twin.results.style import positions, style
 
 LABELS = labels_of()
@@ -191,40 +190,6 @@ def test_reasons_are_drawn_with_their_words_and_shares(run):
     total = sum(found["terminal_slots"] for found in outages.values())
     for text, found in zip(texts, outages.values(), strict=True):
         assert f"{100 * found['terminal_slots'] / total:.1f} %" in text
-
-
-SKY = {
-    "terminal": "clinic-7",
-    "at": "2026-06-14T12:00:12Z",
-    "state": "served",
-    "reason": None,
-    "rtt_s": 0.0421,
-    "satellite": {"name": "STARLINK-$1$", "elevation_deg": 60.0, "azimuth_deg": 90.0},
-    "candidates": [
-        {"norad_id": 1, "elevation_deg": 60.0, "azimuth_deg": 90.0, "score": 1.0, "refused": None},
-        {
-            "norad_id": 2,
-            "elevation_deg": 30.0,
-            "azimuth_deg": 0.0,
-            "score": 0,
-            "refused": "gso_arc",
-        },
-    ],
-}
-
-
-def test_the_sky_shows_who_serves_and_why_others_do_not(tmp_path):
-    assert drawn(plot_sky(SKY, tmp_path / "sky.png")) > 0.02
-
-
-def test_an_empty_sky_says_why(tmp_path):
-    nothing = {"satellite": None, "candidates": [], "reason": "no_satellite_in_view", "rtt_s": None}
-    plot_sky(SKY | nothing, tmp_path / "sky.png")
-
-
-def test_a_sky_in_an_unknown_kind_of_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="use a name that ends in"):
-        plot_sky(SKY, tmp_path / "sky.gif")
 
 
 @pytest.mark.parametrize(
