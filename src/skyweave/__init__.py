@@ -11,12 +11,22 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "InputError": "skyweave.errors",
     "SkyweaveError": "skyweave.errors",
+    "edge": "skyweave.api",
     "explain": "skyweave.api",
     "load_scenario": "skyweave.api",
     "path": "skyweave.api",
     "run": "skyweave.api",
 }
-__all__ = ["InputError", "SkyweaveError", "__version__", "explain", "load_scenario", "path", "run"]
+__all__ = [
+    "InputError",
+    "SkyweaveError",
+    "__version__",
+    "edge",
+    "explain",
+    "load_scenario",
+    "path",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -93,6 +93,72 @@ def explanation(found: dict[str, Any]) -> None:
     Console().print(table)
 
 
+def edge(found: dict[str, Any]) -> None:
+    """Print where service ends and returns on a track, a line for each gap and each crossing."""
+    from_utc, to_utc = found["from_utc"], found["to_utc"]
+    kind = "area without service" if found["excluded"] else "area of service"
+    _pairs(
+        found["terminal"],
+        {
+            "from, to": f"{_utc(from_utc, '')} to {_utc(to_utc, from_utc)}",
+            kind: f"{found['region']}, {found['cells']:,} cells",
+            "served": f"{found['served_slots']} of {found['slots']} slots",
+        },
+    )
+    for gap in found["edges"]:
+        print(_gap(gap, from_utc, to_utc))
+    if not found["edges"]:
+        print("service all the way")
+    for crossing in found["boundary_crossings"]:
+        way = "into" if crossing["enters"] else "out of"
+        print(
+            f"border crossed {way} the cells with service at {_utc(crossing['utc'], from_utc)}, "
+            f"{crossing['lat_deg']:.3f}, {crossing['lon_deg']:.3f}"
+        )
+
+
+def _gap(gap: dict[str, Any], from_utc: str, to_utc: str) -> str:
+    why = _why(gap["reasons"])
+    if gap["begins_before"]:
+        begin = f"no service at the start (slot {gap['slot']}): {why}"
+    else:
+        begin = (
+            f"service ends {_utc(gap['ends_utc'], from_utc)} at {gap['lat_deg']:.3f}, "
+            f"{gap['lon_deg']:.3f} (slot {gap['slot']}): {why}"
+        )
+    if gap["lasts_beyond"]:
+        return f"{begin}; no service again up to the end, {_utc(to_utc, from_utc)}"
+    following = f"{begin}; next service {_utc(gap['resumes_utc'], from_utc)}"
+    if gap["begins_before"]:
+        return f"{following} at {gap['next_lat_deg']:.3f}, {gap['next_lon_deg']:.3f}"
+    further_km = gap["along_track_m"] / 1000
+    return f"{following}, {further_km:.1f} km further on ({_span(gap['gap_s'])} without)"
+
+
+def _why(reasons: dict[str, int]) -> str:
+    """Return the reasons of a gap in the order in which they came."""
+    where = {
+        Reason.CELL_IS_DISABLED: "outside the area of service",
+        Reason.BLOCKED_AREA: "inside the area without service",
+    }
+    texts = [where.get(Reason(name), Reason(name).text) for name in reasons]
+    if len(texts) == 1:
+        return texts[0]
+    counted = zip(texts, reasons.values(), strict=True)
+    return ", ".join(f"{text} ({count} slots)" for text, count in counted)
+
+
+def _utc(utc: str, day: str) -> str:
+    """Return an instant for reading, its date left out where it is that of `day`."""
+    date, clock = utc.removesuffix("Z").split("T")
+    return f"{clock} UTC" if day.startswith(date) else f"{date} {clock} UTC"
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def path(found: dict[str, Any]) -> None:
     """Print one row per change of the path."""
     table = _table(f"{found['from']} to {found['to']}", "t / s", "round-trip time", "path")
