@@ -27,6 +27,7 @@ bench:
 
 docs:
 	@sh tools/setup.sh dev
+	$(RUN) tools/reference.py
 	.venv/bin/mkdocs build --strict
 
 clean:
