@@ -1,7 +1,7 @@
 """What a run leaves out on purpose (`--without`), in words."""
 
 from skyweave.twin.results.folder import Run
-from skyweave.twin.results.wording import country, joined, place
+from skyweave.twin.results.wording import country_in_sentence, joined, place
 
 
 def left_out_names(run: Run) -> str:
@@ -29,15 +29,15 @@ def _name(run: Run, kind: str, target: str) -> str:
     if kind in _GROUND:
         one, several = _GROUND[kind]
         site = _site(run, kind, target)
-        return f"the {one} {site}" if site else f"the {several} in {country(target)}"
-    return country(target) if kind == "country" else target
+        return f"the {one} {site}" if site else f"the {several} in {country_in_sentence(target)}"
+    return country_in_sentence(target) if kind == "country" else target
 
 
 def _effect(run: Run, kind: str, target: str) -> str:
     if kind in _GROUND and not _site(run, kind, target):
-        return f"every {_GROUND[kind][0]} in {country(target)}"
+        return f"every {_GROUND[kind][0]} in {country_in_sentence(target)}"
     if kind == "country":
-        return f"every gateway and every point of presence in {country(target)}"
+        return f"every gateway and every point of presence in {country_in_sentence(target)}"
     return f"the whole network of {target}" if kind == "operator" else _name(run, kind, target)
 
 

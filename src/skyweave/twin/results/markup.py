@@ -20,8 +20,9 @@ def table(
 
 
 def share_cell(share: float) -> str:
-    """A share as a figure with a bar below it."""
-    return f'<td>{percent(share)}<span class="bar" style="width:{100.0 * share:.1f}%"></span></td>'
+    """A share as a figure with a bar below it, without one where it is nothing."""
+    bar = f'<span class="bar" style="width:{100.0 * share:.1f}%"></span>' if share > 0 else ""
+    return f"<td>{percent(share)}{bar}</td>"
 
 
 def figure(title: str, caption: str, image: str) -> str:
@@ -40,6 +41,14 @@ def card(figure: str, text: str, is_risk: bool = False) -> str:
     """One key figure with what it means below it."""
     kind = ' class="risk"' if is_risk else ""
     return f"<li{kind}><strong>{figure}</strong><span>{text}</span></li>"
+
+
+def change_card(before: str, now: str, text: str, is_risk: bool = False) -> str:
+    """A key figure before and now, once where it is the same."""
+    if before == now:
+        return card(now, text)
+    arrow = '<span class="arrow">→</span>'
+    return card(f'<span class="change">{before} {arrow} {now}</span>', text, is_risk)
 
 
 def _row(heads: Sequence[str], cells: Sequence[str], *, is_labelled: bool) -> str:

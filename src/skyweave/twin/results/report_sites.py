@@ -13,6 +13,7 @@ from skyweave.twin.results.risk import by_risk, risk_order, single_points
 from skyweave.twin.results.wording import (
     NOTHING,
     country,
+    country_in_sentence,
     duration,
     milliseconds,
     moment,
@@ -179,7 +180,7 @@ def _way(main: str, share: float, *, is_only: bool, only_country: str) -> str:
     only = '<strong class="single">only</strong>'
     if is_only:
         return f"{only} {main}"
-    tail = f", {only} in {escape(country(only_country))}" if only_country else ""
+    tail = f", {only} in {escape(country_in_sentence(only_country))}" if only_country else ""
     return f"{main} ({percent(share)}){tail}"
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from skyweave.twin.results.folder import Run
 from skyweave.twin.results.left_out import left_out_effects, left_out_names
-from skyweave.twin.results.markup import card, cards
+from skyweave.twin.results.markup import card, cards, change_card
 from skyweave.twin.results.report_sites import site_name
 from skyweave.twin.results.report_tables import carriers
 from skyweave.twin.results.risk import by_risk
@@ -34,25 +34,17 @@ def _cards(run: Run) -> str:
     now, before, fleet = run.manifest["summary"], run.manifest["summary"]["before"], run.fleet
     whole, part, nothing, _ = (len(sites) for sites in _by_loss(fleet))
     of = f"of {count(len(fleet), 'site')}"
-    delays = [milliseconds(found["rtt_s"]["p50"]) for found in (before, now)]
-    shares = [percent(found["served_share"]) for found in (before, now)]
+    share_was, share = percent(before["served_share"]), percent(now["served_share"])
+    delay_was, delay = (milliseconds(found["rtt_s"]["p50"]) for found in (before, now))
     return cards(
         [
-            card(
-                _change(*shares),
-                "of the time there is service, over all sites",
-                shares[0] != shares[1],
-            ),
-            card(_change(*delays), "typical delay, there and back"),
+            change_card(share_was, share, "of the time there is service, over all sites", True),
+            change_card(delay_was, delay, "typical delay, there and back"),
             card(f"{whole:,}", f"{of} lose all service", whole > 0),
             card(f"{part:,}", f"{of} lose part of it", part > 0),
             card(f"{nothing:,}", f"{of} lose nothing"),
         ]
     )
-
-
-def _change(before: str, now: str) -> str:
-    return f'{before} <span class="arrow">→</span> {now}' if before != now else before
 
 
 def _by_loss(fleet: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
@@ -65,18 +57,23 @@ def _by_loss(fleet: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
 
 def _loss_words(run: Run) -> str:
     whole, part, nothing, never = _by_loss(run.fleet)
-    groups = (
-        (len(whole), "all of their service"),
-        (len(part), "part of it"),
-        (len(nothing), "nothing"),
+    told = joined(
+        [
+            *_told(whole, "loses all of its service", "lose all of their service"),
+            *_told(part, "loses part of it", "lose part of it"),
+            *_told(nothing, "loses nothing", "lose nothing"),
+        ]
     )
-    told = joined([f"{sites:,} lose {what}" for sites, what in groups if sites])
     text = f"Of {count(len(run.fleet), 'site')}, {told}." if told else ""
     if len(never):
         text += f" {count(len(never), 'site')} had no service before either."
     if len(whole):
         text += f" Nothing is left at {_names(whole)}."
     return text
+
+
+def _told(sites: pd.DataFrame, one: str, several: str) -> list[str]:
+    return [f"{len(sites):,} {one if len(sites) == 1 else several}"] if len(sites) else []
 
 
 def _names(fleet: pd.DataFrame) -> str:

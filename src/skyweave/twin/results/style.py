@@ -12,12 +12,13 @@ import pandas as pd
 
 from skyweave.errors import InputError
 from skyweave.twin.results.folder import Run, reason_of
+from skyweave.twin.results.left_out import left_out_names
 from skyweave.twin.results.wording import count, moment
 
 # Okabe and Ito's colours (2008), which people with any common colour vision can tell apart.
 BLUE, SKY, GREEN, ORANGE, VERMILLION = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00"
 INK, GREY, FAINT = "#1b2430", "#5b6573", "#d9dde3"
-LONGEST_TITLE = 50  # characters of a scenario's title that fit
+LONGEST_TITLE = 50  # characters of a scenario's title, or of what is left out, that fit
 SUFFIXES = (".png", ".svg", ".pdf")
 
 _STYLE = {
@@ -83,16 +84,16 @@ def titled(figure: Any, title: str, subtitle: str) -> None:
 
 
 def subject(run: Run) -> str:
-    """The run in one line: title, date, times, number of terminals, slot length."""
+    """The run in one line: title, what it leaves out, date, times, terminals, slot length."""
     when, title = run.manifest["time"], run.manifest["title"]
     terminals = run.manifest["summary"]["terminals"]
     start, end = when["start_utc"], when["end_utc"]
-    if len(title) > LONGEST_TITLE:
-        title = title[: LONGEST_TITLE - 1] + "…"
-    return (
-        f"{title}  ·  {start[:10]} {moment(start, start)} to {moment(end, start)} UTC  ·  "
-        f"{count(terminals, 'terminal')}  ·  every {when['slot_s']:g} s"
-    )
+    parts = [title]
+    if run.manifest["without"]:
+        parts.append(f"without {left_out_names(run)}")
+    short = [p if len(p) <= LONGEST_TITLE else p[: LONGEST_TITLE - 1] + "…" for p in parts]
+    span = f"{start[:10]} {moment(start, start)} to {moment(end, start)} UTC"
+    return "  ·  ".join([*short, span, count(terminals, "terminal"), f"every {when['slot_s']:g} s"])
 
 
 def positions(run: Run) -> pd.DataFrame:

@@ -65,6 +65,17 @@ class AccessWriter:
     those whose state, reason, satellite, gateway or PoP differs from the slot before; or `none`,
     which leaves a table without rows.  Events and statistics always see every slot.
 
+    With `changes` each row holds until the terminal's next one: the last row at or before a slot
+    has that slot's `state`, `reason`, `norad_id`, `gateway_id`, `gateway_country` and `pop_id`;
+    its other columns are of the moment of the change.  In pandas all rows come back by
+
+        every = pandas.MultiIndex.from_product([range(slots), terminal_ids])
+        every = every.to_frame(index=False, name=["slot", "terminal_id"])
+        access = access.astype({"terminal_id": every["terminal_id"].dtype})
+        pandas.merge_asof(every, access, on="slot", by="terminal_id")
+
+    which unlike `ffill` keeps a null where the row that holds has one.
+
     A run that leaves something out on purpose `compares`: each chunk comes with the same slots as
     they would have been, of which only statistics are kept.
 

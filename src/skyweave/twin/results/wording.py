@@ -64,6 +64,17 @@ def place(name: str, code: str) -> str:
     return name if not code or country(code) in name else f"{name}, {country(code)}"
 
 
+_WITH_ARTICLE = (
+    *("AE", "BS", "CD", "CF", "CG", "CK", "DO", "FK", "FO", "GB", "GM", "IO", "KM", "KY", "MH"),
+    *("MP", "MV", "NL", "PH", "SB", "SC", "TC", "TF", "UM", "US", "VA", "VG", "VI"),
+)
+
+
+def country_in_sentence(code: str) -> str:
+    """The name of a country as it follows "in" or "without": Germany, the Philippines."""
+    return f"the {country(code)}" if code in _WITH_ARTICLE else country(code)
+
+
 def country(code: str) -> str:
     """The name of a country by its ISO 3166 alpha-2 code; the code where no name is known."""
     return _country_names().get(code, code) if code else "unknown"
