@@ -63,6 +63,11 @@ def test_a_profile_may_give_north_twice_as_0_and_as_360():
     assert edges_of(once) == edges_of(twice) == [[0, 180, 5, 9], [180, 360, 9, 5]]
 
 
+def test_an_azimuth_that_rounds_to_north_is_north():
+    almost, north = parsed(HORIZON + "-1e-20,5\n180,9\n"), parsed(HORIZON + "0,5\n180,9\n")
+    assert edges_of(almost) == edges_of(north)
+
+
 def test_a_single_point_is_a_level_horizon():
     edges = edges_of(parsed(HORIZON + "123,15\n"))
     assert [edge[2:] for edge in edges] == [[15, 15], [15, 15]]
@@ -125,6 +130,9 @@ def test_the_share_without_data_is_kept_and_counts_as_clear():
     assert not parsed(matrix_text(snr)).dish_map.blocked.any()
     snr[:61] = 1.0  # all rows north of the middle
     assert parsed(matrix_text(snr)).unknown_share == pytest.approx(0.5, abs=0.01)
+    snr[:] = 1.0
+    snr[0, 0] = -1.0  # a corner, beyond the map's largest angle
+    assert parsed(matrix_text(snr)).unknown_share == 0.0
     assert parsed(TRIANGLE).unknown_share == 0.0
 
 

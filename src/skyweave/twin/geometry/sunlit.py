@@ -18,9 +18,9 @@ def sun_itrf_m(utc: TimeArray, orientation: EarthOrientation) -> FloatArray:
     """Return the Sun's apparent position at T instants, shape (T, 3).
 
     The low-precision formulas of the Astronomical Almanac, page C5: 0.01 deg between 1950 and
-    2050.  They count from the mean equinox of date, which is that of TEME but for the nutation,
-    within 0.005 deg.  UTC stands for the almanac's Terrestrial Time: a minute of the Sun's own
-    motion is 0.0007 deg.
+    2050; 0.0099 deg at most from JPL's DE421 in 2026.  They count from the mean equinox of date,
+    which TEME shares but for nutation.  UTC stands for the almanac's Terrestrial Time: a minute
+    of the Sun's own motion is 0.0007 deg.
     """
     days = (np.asarray(utc, dtype="datetime64[ns]") - _J2000_UTC).astype(np.int64) / 86_400e9
     anomaly = np.radians(357.528 + 0.9856003 * days)
