@@ -334,6 +334,27 @@ def test_without_a_strong_validator_nothing_is_pieced_together(mirror, etag):
     assert [r for r in mirror.requests if r.get("if-range") == etag] == []
 
 
+def test_a_connection_that_brings_nothing_more_is_given_up(mirror):
+    mirror.cuts = [1000, 0, 0, 0]
+    assert "the connection broke off after 1,000 bytes" in refusal_of(mirror)
+    assert len(mirror.requests) == 2
+
+
+def test_a_beginning_that_the_server_cannot_continue_is_thrown_away(mirror):
+    mirror.cuts = [1000] * 4
+    refusal_of(mirror)
+    mirror.refusal = (416, b"", "text/plain")
+    assert "(416): Requested Range Not Satisfiable" in refusal_of(mirror, NOON + TWO_HOURS)
+    assert hidden(".part") == []
+
+
+def test_what_is_known_of_one_address_is_not_asked_of_another(mirror):
+    update(mirror)
+    mirror.url = mirror.url.replace("/gp/", "/other/")
+    assert update(mirror, NOON + TWO_HOURS)["fetched"] is True
+    assert "if-none-match" not in mirror.headers
+
+
 def test_a_wrong_piece_is_thrown_away(mirror):
     mirror.cuts, mirror.shifts_ranges = [1000], True
     assert "the server sent another part than the one asked for" in refusal_of(mirror)
