@@ -124,6 +124,30 @@ def test_no_cell_at_180_is_judged_by_its_half(rule):
     np.testing.assert_array_equal(seam_at_180, seam_at_0)
 
 
+@pytest.mark.parametrize("rule", ["centre", "inside", "overlap"])
+@pytest.mark.parametrize("south", [85.0, -90.0])
+def test_near_a_pole_a_turn_of_the_longitudes_changes_nothing(rule, south):
+    """There a cell spans many degrees and may reach a region from beyond longitude 180."""
+    drawn = cells_of(polygon(box(-169.0, south, -79.0, south + 5.0)), rule)
+    turned = cells_of(polygon(box(191.0, south, 281.0, south + 5.0)), rule)
+    np.testing.assert_array_equal(drawn, turned)
+
+
+@pytest.mark.parametrize("pole", [90.0, -90.0])
+def test_every_wedge_that_ends_at_a_pole_touches_its_cell(pole):
+    below = math.copysign(89.98, pole)
+    for lon in range(-180, 180, 30):
+        wedge = box(lon, min(pole, below), lon + 10, max(pole, below))
+        assert cells_of(polygon(wedge), "overlap") == [h3_cells.latlng_to_cell(pole, 0.0, 5)]
+
+
+def test_an_edge_along_a_pole_may_be_of_any_length():
+    lens = [[-170, 84], [0, 84], [170, 84], [170, 90], [-170, 90], [-170, 84]]
+    around = np.unique(h3_cells.grid_disk(h3_cells.latlng_to_cell(90.0, 0.0, 5), 60))
+    expected = centres_in(shapely.Polygon(lens), around)
+    np.testing.assert_array_equal(cells_of(polygon(lens)), expected)
+
+
 @pytest.mark.parametrize("pole", [90.0, -90.0])
 def test_a_polar_cap_is_every_cell_of_its_latitudes(pole):
     south, north = sorted((pole, math.copysign(85.0, pole)))

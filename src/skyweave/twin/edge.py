@@ -109,7 +109,8 @@ def own_moving_row(system: System, terminal_id: str, account: str | None) -> int
     if account is None and len(accounts) > 1:
         raise InputError(
             f"{source}: its terminals belong to {len(accounts)} accounts and a prediction goes "
-            "only to the terminal's own; give --account NAME, that of the terminal"
+            "only to the terminal's own; give --account NAME, as the scenario has it for the "
+            "terminal (a terminal without account needs one there)"
         )
     if account is None:
         row = terminal_row(system, terminal_id)
