@@ -1,6 +1,6 @@
 """Invented runs for tests of the results: any size, any mixture of service and outages."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from unittest.mock import patch
 
 import numpy as np
@@ -51,6 +51,34 @@ def labels_of(terminals=12, slots=30, satellites=9, slot_s=15.0, lat_deg=None, l
         pop_lat_deg=np.array([14.6, 35.7]),
         pop_lon_deg=np.array([121.0, 139.7]),
     )
+
+
+def two_operators(terminals=12, slots=30):
+    """Labels and a run of two operators, every other terminal's, on the same lists of sites."""
+    labels = labels_of(terminals, slots)
+    twice = {
+        f.name: np.concatenate([getattr(labels, f.name)] * 2)
+        for f in fields(labels)
+        if f.name.startswith(("gateway_", "pop_"))
+    }
+    is_second = np.arange(terminals) % 2 == 1
+    labels = replace(
+        labels,
+        **twice
+        | {
+            "terminal_operator": np.where(is_second, "OneWeb", "Starlink"),
+            "gateway_operator": np.repeat(["Starlink", "OneWeb"], 4),
+            "pop_operator": np.repeat(["Starlink", "OneWeb"], 2),
+        },
+    )
+    chunk = chunk_of(labels_of(terminals, slots))
+    moved = {
+        name: np.where(
+            is_second & chunk.is_served, getattr(chunk, name) + size, getattr(chunk, name)
+        )
+        for name, size in (("gateway", 4), ("pop", 2))
+    }
+    return labels, replace(chunk, **{name: rows.astype(np.int32) for name, rows in moved.items()})
 
 
 def chunk_of(labels, seed=0, out_share=0.2):

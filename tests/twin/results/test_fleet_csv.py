@@ -7,7 +7,14 @@ import h3
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_run import chunk_of, facts_of, labels_of, out_throughout, write_run
+from synthetic_run import (
+    chunk_of,
+    facts_of,
+    labels_of,
+    out_throughout,
+    two_operators,
+    write_run,
+)
 
 from skyweave.twin.results.fleet import cells_of
 from skyweave.twin.results.folder import load_run
@@ -180,6 +187,82 @@ def test_texts_stay_texts_namibia_and_numbers_included(tmp_path):
     assert fleet["terminal_id"].tolist() == ["007", "1e3", "null"]
     assert fleet["name"].tolist() == labels.terminal_name.tolist()
     assert fleet["country"].tolist() == ["NA", "", "PH"]
+
+
+COMPARED = [
+    "served_share_before",
+    "lost_share",
+    "longest_outage_before_s",
+    "rtt_p50_before_s",
+    "main_gateway_before_id",
+    "gateway_countries_before",
+    "pop_countries_before",
+]
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A run beside what would have been, and the run that this is."""
+    labels, folder = labels_of(), tmp_path_factory.mktemp("compared")
+    now, before = chunk_of(labels, seed=1, out_share=0.4), chunk_of(labels, seed=2)
+    facts = facts_of(without=("country:DE",))
+    run = load_run(write_run(folder / "now", labels, now, facts, before=before))
+    return run, load_run(write_run(folder / "before", labels, before))
+
+
+def test_a_compared_run_says_what_would_have_been(compared):
+    run, before = compared
+    assert run.fleet.columns.tolist() == [*COLUMNS, *COMPARED]
+    for name, own in (
+        ("served_share_before", "served_share"),
+        ("longest_outage_before_s", "longest_outage_s"),
+        ("rtt_p50_before_s", "rtt_p50_s"),
+        ("main_gateway_before_id", "main_gateway_id"),
+        ("gateway_countries_before", "gateway_countries"),
+        ("pop_countries_before", "pop_countries"),
+    ):
+        assert run.fleet[name].tolist() == before.fleet[own].tolist()
+    shares = run.ground["served_share_before"]
+    assert shares.tolist() == before.ground["served_share"].tolist()
+
+
+def test_the_lost_share_counts_slots_served_before_and_out_now(compared):
+    run, _ = compared
+    states = [each.access["state"].astype(str).to_numpy().reshape(30, 12) for each in compared]
+    lost = ((states[0] == "out") & (states[1] == "served")).mean(axis=0)
+    np.testing.assert_allclose(run.fleet["lost_share"], lost, rtol=0, atol=SIX_DIGITS)
+    assert 0 < lost.max() < 1
+
+
+def test_pop_countries_agree_with_the_access_table(run):
+    country = {"mnl": "PH", "tyo": "JP"}
+    fleet = run.fleet.set_index("terminal_id")
+    for terminal_id, own in served(run).groupby("terminal_id"):
+        site = fleet.loc[terminal_id]
+        assert site["main_pop_country"] == country[site["main_pop_id"]]
+        shares = own["pop_id"].map(country).value_counts(normalize=True)
+        listed = dict(entry.split(" ") for entry in site["pop_countries"].split("; "))
+        assert {c: f"{share:.4f}" for c, share in shares.items()} == listed
+
+
+def test_every_terminal_gateway_and_pop_says_whose_it_is(tmp_path):
+    labels, chunk = two_operators()
+    run = load_run(write_run(tmp_path / "r", labels, chunk))
+    assert run.fleet["operator"].tolist() == ["Starlink", "OneWeb"] * 6
+    assert run.ground["operator"].tolist() == (
+        ["Starlink"] * 4 + ["OneWeb"] * 4 + ["Starlink"] * 2 + ["OneWeb"] * 2
+    )
+    sums = run.ground.groupby(["kind", "operator"])["served_share"].sum()
+    of_starlink = chunk.is_served[:, ::2].sum() / chunk.is_served.sum()
+    assert sums["gateway", "Starlink"] == pytest.approx(of_starlink, abs=1e-8)
+    assert sums["pop", "Starlink"] == pytest.approx(of_starlink, abs=1e-8)
+
+
+def test_a_fleets_own_column_never_passes_for_one_of_a_comparison(tmp_path):
+    labels = replace(labels_of(), extra={"Lost_Share": ["much"] * 12, "operator": ["x"] * 12})
+    run = load_run(write_run(tmp_path / "r", labels, chunk_of(labels)))
+    assert run.fleet.columns.tolist() == COLUMNS
+    assert set(run.fleet["operator"]) == {"Starlink"}
 
 
 def test_cells_are_h3_resolution_5_and_empty_without_a_position():

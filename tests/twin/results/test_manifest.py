@@ -13,6 +13,7 @@ from synthetic_run import (
     chunk_of,
     facts_of,
     labels_of,
+    operator_of,
     out_throughout,
     served_throughout,
     write_run,
@@ -217,3 +218,39 @@ def test_objects_left_out_as_too_old_are_listed(tmp_path):
     run = load_run(write_run(tmp_path / "r", labels, chunk_of(labels), facts))
     assert run.manifest["catalogue"]["too_old"] == ["45677 STARLINK-1392: 20.3 days"]
     assert run.manifest["warnings"] == []
+
+
+def test_what_is_left_out_stands_beside_what_would_have_been(tmp_path):
+    labels = labels_of()
+    now, before = chunk_of(labels, seed=1, out_share=0.4), chunk_of(labels, seed=2)
+    facts = facts_of(without=("country:DE", "pop:mnl"))
+    run = load_run(write_run(tmp_path / "now", labels, now, facts, before=before))
+    alone = load_run(write_run(tmp_path / "before", labels, before)).summary
+    assert run.manifest["without"] == run.summary["without"] == ["country:DE", "pop:mnl"]
+    assert list(run.summary)[-4:] == ["outages_by_reason", "without", "before", "wall_s"]
+    assert run.summary["before"] == {
+        name: alone[name] for name in ("served_share", "rtt_s", "outages_by_reason")
+    }
+    assert run.summary["served_share"] < run.summary["before"]["served_share"]
+
+
+def test_operators_landing_rules_and_skies_are_kept(tmp_path):
+    labels = labels_of()
+    facts = facts_of(
+        operators=(operator_of(), operator_of("OneWeb", 651, 40, 20)),
+        landing_rules=("all terminals may not come down in Germany",),
+        obstructed=3,
+        cones=5,
+    )
+    manifest = load_run(write_run(tmp_path / "r", labels, chunk_of(labels), facts)).manifest
+    assert manifest["operators"][1] == {
+        "name": "OneWeb",
+        "catalogue": "builtin:2026-06-14",
+        "satellites": {"used": 651, "left_out": {"direct_to_cell": 2, "other": 1}},
+        "gateways": 40,
+        "pops": 20,
+    }
+    assert [operator["name"] for operator in manifest["operators"]] == ["Starlink", "OneWeb"]
+    assert manifest["landing_rules"] == ["all terminals may not come down in Germany"]
+    assert manifest["sky"] == {"obstructed": 3, "fields_of_view": 5}
+    assert manifest["without"] == []

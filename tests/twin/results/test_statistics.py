@@ -1,13 +1,23 @@
 """Statistics against the same numbers worked out by pandas from the access table on disk."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_run import PROCESSING_S, chunk_of, labels_of, out_throughout, stream
+from synthetic_run import (
+    PROCESSING_S,
+    chunk_of,
+    labels_of,
+    out_throughout,
+    stream,
+    stream_both,
+)
 
 from skyweave.policy import REASONS
 from skyweave.twin.results import statistics as stage
 from skyweave.twin.results import tables
+from skyweave.twin.results.chunk import ARRAYS, AccessChunk
 from skyweave.twin.results.folder import _read_parquet
 from skyweave.twin.results.statistics import percentiles
 
@@ -178,3 +188,90 @@ def test_percentiles_of_columns_agree_with_numpy_past_nans():
     expected = np.nanpercentile(values[:, rest], (0, 5, 50, 95, 100), axis=0)
     np.testing.assert_allclose(found[:, rest], expected, rtol=0, atol=ROUNDING)
     assert np.isnan(found[:, 2]).all()
+
+
+def count_by_hand(chunk, reason_slots, gateway_slots, pop_slots):
+    """The plain reference of the kernel that counts."""
+    for (k, s), reason in np.ndenumerate(chunk.reason):
+        if reason >= 0:
+            reason_slots[s, reason] += 1
+        else:
+            gateway_slots[s, chunk.gateway[k, s]] += 1
+            pop_slots[s, chunk.pop[k, s]] += 1
+
+
+def longest_by_hand(reason):
+    """The plain reference of the kernel that measures outages: length, start and reason."""
+    longest = []
+    for own in reason.T:
+        best, start = (0, -1, -1), 0
+        for k in range(own.size + 1):
+            if k == own.size or own[k] < 0:
+                if k - start > best[0]:
+                    best = (k - start, start, np.bincount(own[start:k]).argmax())
+                start = k + 1
+        longest.append(best)
+    return np.array(longest).T
+
+
+@pytest.mark.parametrize(("terminals", "slots"), [(1, 40), (7, 1), (5, 60)])
+@pytest.mark.parametrize("out_share", [0.1, 0.7])
+def test_kernels_agree_with_plain_loops(terminals, slots, out_share):
+    labels = labels_of(terminals, slots)
+    chunk = chunk_of(labels, seed=slots, out_share=out_share)
+    sizes = (len(REASONS), labels.gateway_id.size, labels.pop_id.size)
+    found, expected = ([np.zeros((terminals, n), np.uint16) for n in sizes] for _ in range(2))
+    stage._count(chunk.reason, chunk.gateway, chunk.pop, *found)
+    count_by_hand(chunk, *expected)
+    for counts, by_hand in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(counts, by_hand)
+
+    outages = stage._OutageLengths(terminals)
+    for start in range(0, slots, 7):
+        outages.add(chunk.part(start, min(start + 7, slots)))
+    measured = (outages.longest, outages.longest_start, outages.longest_reason)
+    np.testing.assert_array_equal(measured, longest_by_hand(chunk.reason))
+
+
+def test_counts_do_not_overflow_in_a_run_of_weeks(tmp_path):
+    day = out_throughout(labels_of(terminals=1, slots=30))
+    weeks = {name: np.tile(getattr(day, name), (2200, 1)) for name in ARRAYS}
+    labels = labels_of(terminals=1, slots=66_000)  # more than 16 bits count
+    chunk = AccessChunk(first_slot=0, **weeks)
+    statistics = stream(tmp_path, labels, chunk, access="none")
+    assert statistics.reason_slots.sum() == statistics.longest_outage_slots[0] == 66_000
+
+
+def test_lost_slots_are_those_served_before_and_out_now(tmp_path):
+    labels = labels_of()
+    now, before = chunk_of(labels, seed=1, out_share=0.5), chunk_of(labels, seed=2)
+    found, was = stream_both(tmp_path, labels, now, before, cut=4)
+    assert (found.lost_slots == (before.is_served & ~now.is_served).sum(axis=0)).all()
+    assert (was.served_slots == before.is_served.sum(axis=0)).all()
+    assert was.lost_slots is None
+
+
+def test_what_would_have_been_has_the_statistics_of_a_run_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROWS_PER_GROUP", 7 * 12)
+    labels = labels_of()
+    before = chunk_of(labels, seed=2)
+    _, compared = stream_both(tmp_path, labels, chunk_of(labels, seed=1), before, cut=4)
+    alone = stream(tmp_path, labels, before, cut=11)
+    for name, value in vars(alone).items():
+        np.testing.assert_equal(getattr(compared, name), value, err_msg=name)
+
+
+def test_a_run_that_compares_with_nothing_lost_nothing_known(tmp_path):
+    labels = labels_of()
+    found, before = stream_both(tmp_path, labels, chunk_of(labels), None)
+    assert before is None
+    assert found.lost_slots is None
+
+
+def test_round_trip_times_beyond_the_last_bin_are_ranked_too(tmp_path):
+    labels = labels_of()
+    chunk = chunk_of(labels)
+    slow = replace(chunk, rtt_s=chunk.rtt_s * 200.0)  # to 20 s, the last bin ends at 4 s
+    statistics = stream(tmp_path, labels, slow)
+    expected = np.percentile(slow.rtt_s[chunk.is_served], (5, 50, 95))
+    np.testing.assert_allclose(statistics.rtt_s, expected, rtol=ROUNDING)

@@ -2,12 +2,25 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from synthetic_run import chunk_of, labels_of, out_throughout, stream
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic_run import (
+    chunk_of,
+    labels_of,
+    out_throughout,
+    served_throughout,
+    stream,
+    stream_both,
+    two_operators,
+)
 
 from skyweave.errors import InputError
 from skyweave.policy import REASONS
@@ -134,30 +147,46 @@ def test_only_the_tables_are_left_behind(tmp_path):
     assert sorted(digests(tmp_path)) == ["access.parquet", "events.parquet"]
 
 
-def test_changes_keep_enough_to_restore_every_slot(tmp_path):
-    labels = labels_of()
-    chunk = chunk_of(labels)
-    for mode in ("all", "changes"):
-        (tmp_path / mode).mkdir()
-        stream(tmp_path / mode, labels, chunk, 4, access=mode)
-    whole = _read_parquet(tmp_path / "all" / "access.parquet")
-    kept = _read_parquet(tmp_path / "changes" / "access.parquet")
-    assert len(kept) < len(whole)
+HOLDS = ["state", "reason", "norad_id", "gateway_id", "gateway_country", "pop_id"]
 
-    names = ["state", "reason", "norad_id", "gateway_id", "pop_id"]
-    kept[names] = kept[names].astype(object).fillna("nothing")
-    keys = whole[["slot", "terminal_id"]]
-    restored = keys.merge(kept, how="left", on=["slot", "terminal_id"])
-    restored = restored.groupby("terminal_id", observed=True)[names].ffill()
-    expected = whole[names].astype(object).fillna("nothing")
-    assert (restored.to_numpy() == expected.to_numpy()).all()
 
-    first, later = kept[kept["slot"] == 0], kept[kept["slot"] > 0]
-    assert len(first) == 12
-    previous = whole.set_index(["slot", "terminal_id"])[names].astype(object).fillna("nothing")
-    for row in later.itertuples():
-        before = previous.loc[(row.slot - 1, row.terminal_id)]
-        assert any(getattr(row, name) != before[name] for name in names)
+def every_slot(labels, access):
+    """The rows that hold in every slot, as the docstring of `AccessWriter` tells to find them."""
+    every = pd.MultiIndex.from_product([range(labels.slots), labels.terminal_id.tolist()])
+    every = every.to_frame(index=False, name=["slot", "terminal_id"])
+    access = access.astype({"terminal_id": every["terminal_id"].dtype})
+    return pd.merge_asof(every, access, on="slot", by="terminal_id")
+
+
+def plain(access):
+    return access[HOLDS].astype(object).where(access[HOLDS].notna(), "nothing").to_numpy()
+
+
+@given(
+    terminals=st.integers(1, 5),
+    slots=st.integers(1, 24),
+    group_slots=st.integers(1, 9),
+    cut=st.integers(1, 24),
+    seed=st.integers(0, 2**16),
+    out_share=st.sampled_from([0.0, 0.3, 1.0]),
+)
+@settings(max_examples=15, deadline=None)
+def test_changes_restore_every_slot_wherever_groups_and_chunks_end(
+    terminals, slots, group_slots, cut, seed, out_share
+):
+    labels = labels_of(terminals=terminals, slots=slots, satellites=3)
+    chunk = chunk_of(labels, seed, out_share)
+    found = {}
+    with patch.object(tables, "ROWS_PER_GROUP", group_slots * terminals):
+        for mode in ("all", "changes"):
+            with TemporaryDirectory() as folder:
+                stream(Path(folder), labels, chunk, cut, access=mode)
+                found[mode] = _read_parquet(Path(folder) / "access.parquet")
+    whole, kept = found["all"], found["changes"]
+    assert (plain(every_slot(labels, kept)) == plain(whole)).all()
+    held = plain(whole).reshape(slots, terminals, len(HOLDS))
+    changed = (held[1:] != held[:-1]).any(axis=2).sum()
+    assert len(kept) == terminals + changed  # and not a row more than needed
 
 
 def test_none_leaves_a_table_without_rows(tmp_path):
@@ -166,6 +195,65 @@ def test_none_leaves_a_table_without_rows(tmp_path):
     assert pq.read_table(tmp_path / "access.parquet").num_rows == 0
     assert pq.read_table(tmp_path / "events.parquet").num_rows > 0
     assert 0 < statistics.served_share < 1
+
+
+def test_what_would_have_been_changes_no_table(tmp_path):
+    labels = labels_of()
+    chunk = chunk_of(labels)
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "compared").mkdir()
+    stream(tmp_path / "alone", labels, chunk, 4)
+    stream_both(tmp_path / "compared", labels, chunk, chunk_of(labels, seed=5), 4)
+    assert digests(tmp_path / "alone") == digests(tmp_path / "compared")
+
+
+def test_a_chunk_to_compare_with_comes_with_every_chunk_or_with_none(tmp_path):
+    labels = labels_of()
+    chunk = chunk_of(labels)
+    with (
+        AccessWriter(tmp_path, labels, compares=True) as writer,
+        pytest.raises(InputError, match="pass it exactly when the writer compares"),
+    ):
+        writer.write(chunk)
+    with (
+        AccessWriter(tmp_path, labels) as writer,
+        pytest.raises(InputError, match="pass it exactly when the writer compares"),
+    ):
+        writer.write(chunk, chunk)
+
+
+def test_the_chunk_to_compare_with_is_checked_like_the_other(tmp_path):
+    labels = labels_of()
+    chunk = chunk_of(labels)
+    with (
+        AccessWriter(tmp_path, labels, compares=True) as writer,
+        pytest.raises(InputError, match="chunk starts at slot 2; pass slot 0 next"),
+    ):
+        writer.write(chunk.part(0, 2), chunk.part(2, 4))
+
+
+def test_two_operators_may_use_gateways_of_the_same_name(tmp_path):
+    labels, chunk = two_operators()
+    stream(tmp_path, labels, chunk, 4)
+    access = _read_parquet(tmp_path / "access.parquet")
+    served = chunk.is_served.ravel()
+    names = access["gateway_id"].astype(object).to_numpy()
+    assert (names[served] == labels.gateway_id[chunk.gateway.ravel()[served]]).all()
+    assert access["gateway_id"].cat.categories.tolist() == ["angeles", "akita", "sumba", "ship"]
+
+
+@pytest.mark.parametrize(("name", "rows"), [("sat", 9), ("gateway", 4), ("pop", 2)])
+def test_row_numbers_that_no_label_has_are_refused(tmp_path, name, rows):
+    labels = labels_of()
+    chunk = served_throughout(labels)
+    bad = replace(chunk, **{name: np.full_like(getattr(chunk, name), rows)})
+    with (
+        AccessWriter(tmp_path, labels) as writer,
+        pytest.raises(
+            InputError, match=rf"chunk.{name} holds rows {rows}..{rows}; pass -1..{rows - 1}"
+        ),
+    ):
+        writer.write(bad)
 
 
 @pytest.mark.parametrize("name", ["range_m", "reason", "isl_s"])

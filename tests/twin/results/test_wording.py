@@ -68,3 +68,34 @@ def test_a_count_agrees_with_its_noun():
 )
 def test_countries_have_names_where_one_is_known(code, name):
     assert wording.country(code) == name
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        ([], ""),
+        (["Italy"], "Italy"),
+        (["Italy", "Spain"], "Italy and Spain"),
+        (["Italy", "Spain", "France"], "Italy, Spain and France"),
+    ],
+)
+def test_a_list_in_a_sentence_ends_in_and(texts, sentence):
+    assert wording.joined(texts) == sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "text"),
+    [
+        ("Turin", "IT", "Turin, Italy"),
+        ("Angeles, Philippines", "PH", "Angeles, Philippines"),
+        ("Ship", "", "Ship"),
+    ],
+)
+def test_a_place_names_its_country_once(name, code, text):
+    assert wording.place(name, code) == text
+
+
+def test_countries_that_have_an_article_take_it_in_a_sentence():
+    names = [wording.country_in_sentence(code) for code in ("DE", "US", "PH", "XX", "")]
+    known = ["Germany", "the United States of America", "the Philippines", "XX", "unknown"]
+    assert names == known

@@ -277,7 +277,10 @@ def _operator_words(operator: dict[str, Any]) -> str:
 def _sky_words(run: Run) -> str:
     sky, sites = run.manifest["sky"], run.manifest["summary"]["terminals"]
     of = f"of {count(sites, 'dish', 'dishes')}"
-    cones = f"{sky['fields_of_view']:,} {of} see only the part of the sky they are turned to"
+    cones = (
+        "only the part of the sky that the dish is turned to counted for "
+        f"{sky['fields_of_view']:,} {of}"
+    )
     near = f"what stands around the dish was counted in for {sky['obstructed']:,} {of}"
     parts = [cones] if sky["fields_of_view"] else []
     parts += [near] if sky["obstructed"] else []
