@@ -168,6 +168,7 @@ def test_passes_are_of_those_that_rise_above_the_limit_from_now_on():
     assert (passes.t_s[0], passes.t_s[-1]) == (-180.0, 300.0)
     highest_deg = np.nanmax(passes.elevation_deg[passes.now :], axis=0)
     assert (highest_deg >= 25.0).all()
+    assert (passes.elevation_deg[passes.now] < 24.0).any()  # it comes within the minutes shown
     assert np.nanmin(passes.elevation_deg) >= 0.0
     assert np.isnan(passes.elevation_deg).any()  # some rise or set meanwhile
     np.testing.assert_array_equal(np.isnan(passes.elevation_deg), np.isnan(passes.azimuth_deg))
@@ -220,6 +221,34 @@ def test_the_handover_is_the_last_boundary_to_which_the_satellite_stays_usable(m
     assert found > 3
 
 
+def test_without_a_mask_the_handover_is_the_last_boundary_above_the_lowest_elevation():
+    system = system_of()
+    passes = picture_of(system).passes
+    a_track_bends_deg = 0.05  # between points 10 s apart, near 25 deg
+    high = np.flatnonzero(passes.elevation_deg[passes.now] > 26.0)
+    found = [
+        (sat, picture_of(system, explanation=explained(int(passes.norad_id[sat]))).leaves_s)
+        for sat in high
+    ]
+    assert sum(np.isfinite(leaves_s) for _, leaves_s in found) > 3
+    for sat, leaves_s in found:
+        if np.isfinite(leaves_s):
+            ends_s = [leaves_s, leaves_s + 15.0]
+            last_deg, lost_deg = np.interp(ends_s, passes.t_s, passes.elevation_deg[:, sat])
+            assert last_deg >= 25.0 - a_track_bends_deg
+            assert not lost_deg > 25.0 + a_track_bends_deg  # NaN: below the horizon
+
+
+def test_satellites_that_serve_nobody_do_not_pass():
+    system = system_of()
+    (part,) = system.parts
+    everyone = picture_of(system).passes.norad_id
+    serves = part.world.fleet.catalogue.norad_id % 2 == 0
+    world = replace(part.world, fleet=replace(part.world.fleet, serves=serves))
+    half = replace(system, parts=(replace(part, world=world),))
+    np.testing.assert_array_equal(picture_of(half).passes.norad_id, everyone[everyone % 2 == 0])
+
+
 def test_all_is_lit_at_noon_and_dark_at_midnight_in_winter():
     noon = picture_of(system_of()).passes.is_sunlit
     assert noon.all()
@@ -257,6 +286,7 @@ def test_a_terminal_whose_position_is_unknown_has_an_empty_sky(tmp_path):
     picture = picture_of(late, explanation=lost)
     assert picture.passes.norad_id.size == 0
     assert picture.mask.arc_azimuth_deg.size == 0
+    assert picture.mask.gso_separation_deg == 0.0
     assert "position was not known" in picture.outcome
     assert picture_of(late, slot=15, explanation=lost).passes.norad_id.size > 0
 
