@@ -22,6 +22,9 @@ from skyweave.twin.pipeline import CHUNK_SLOTS, SlotNetwork, absent, networks, s
 from skyweave.twin.results.chunk import ARRAYS, AccessChunk
 from skyweave.twin.world import Part, System
 
+MOST_TOGETHER = 250_000  # terminals times slots served together: some 0.5 GB with their pairs
+LEAST_AHEAD = 15  # slots, where each piece also looks as far ahead as HORIZON_S
+
 Share = list[tuple[AccessChunk, AccessChunk | None]]  # of each part: what is, what would be
 Piece = list[tuple[list[SlotNetwork], list[SlotNetwork] | None]]  # likewise the networks
 
@@ -66,12 +69,20 @@ def _pieces(crew: _Crew, slots: int, progress: Callable[[str], None]) -> Iterato
         (networks(part.world, records, slots, progress), _failed_networks(part, records, slots))
         for part, records in zip(crew.parts, crew.records, strict=True)
     ]
-    for first in range(0, slots, CHUNK_SLOTS):
-        count = min(CHUNK_SLOTS, slots - first)
+    step = _piece_slots(crew)
+    for first in range(0, slots, step):
+        count = min(step, slots - first)
         yield [
             (list(islice(line, count)), None if failed is None else list(islice(failed, count)))
             for line, failed in lines
         ]
+
+
+def _piece_slots(crew: _Crew) -> int:
+    """Return how many slots are served together, the fewer the more terminals there are."""
+    terminals = sum(part.rows.size for part in crew.parts)
+    looks_ahead = any(part.world.rule.looks_ahead for part in crew.parts)
+    return min(CHUNK_SLOTS, max(LEAST_AHEAD if looks_ahead else 1, MOST_TOGETHER // terminals))
 
 
 def _failed_networks(part: Part, records: Sgp4Records, slots: int) -> Iterator[SlotNetwork] | None:

@@ -190,11 +190,13 @@ def _build_world(
     scenario: Scenario, grid: TimeGrid, start_utc: np.datetime64, terminals: Terminals
 ) -> World:
     rule = find_rule(scenario.assignment.rule, scenario.folder)
-    pops = _pops(scenario)
+    pops, lowest_deg = _pops(scenario), scenario.gateways.min_elevation_deg
     gateways = load_gateways(
         scenario.source_of(scenario.gateways.source),
         pops,
-        min_elevation_deg=scenario.visibility.min_elevation_deg,
+        min_elevation_deg=(
+            scenario.visibility.min_elevation_deg if lowest_deg is None else lowest_deg
+        ),
         antennas=scenario.gateways.antennas,
         fibre_detour=scenario.delay.fibre_detour,
     )

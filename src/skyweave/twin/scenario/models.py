@@ -135,7 +135,8 @@ class Visibility(Section):
     mode: Literal["elevation", "range"] = "elevation"
     """`"range"`: whatever is within `max_range_m`, as Hypatia has it"""
     min_elevation_deg: Annotated[float, Field(ge=0, lt=90)] = 25.0
-    """lowest usable elevation of terminals and gateways; gateways poleward of 62 degrees use 5"""
+    """lowest usable elevation of terminals, and of gateways that have no limit of their own;
+    gateways poleward of 62 degrees use 5"""
     max_range_m: Positive | None = None
     """longest usable line of sight, for `mode = "range"`; a range knows no horizon, so a long one
     reaches through the Earth"""
@@ -171,6 +172,8 @@ class GatewaySection(Section):
     `pop_id,city,country,lat_deg,lon_deg`; the default is the list that goes with the gateways"""
     antennas: Annotated[int, Field(ge=1, le=64)] = 8
     """satellites a gateway can follow at once"""
+    min_elevation_deg: Elevation | None = None
+    """lowest usable elevation of gateways; the default is that of `[visibility]`"""
 
 
 class Assignment(Section):
