@@ -7,7 +7,7 @@ run.access.groupby("terminal_id").rtt_s.median()
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -18,10 +18,12 @@ import numpy as np
 from skyweave.doctor import examine
 from skyweave.errors import InputError
 from skyweave.places import resolve_place
+from skyweave.policy.regions import region_from_geojson
 from skyweave.time import format_utc, parse_utc
 from skyweave.twin.catalogue import check_catalogue
 from skyweave.twin.catalogue.cache import cache_folder
 from skyweave.twin.catalogue.update import update_catalogue
+from skyweave.twin.edge import own_moving_row, predict_edges, read_region
 from skyweave.twin.explanation import explain_slot
 from skyweave.twin.paths import (
     Endpoint,
@@ -35,9 +37,11 @@ from skyweave.twin.paths import (
 from skyweave.twin.results.folder import Run, load_run
 from skyweave.twin.results.plots import plot_run
 from skyweave.twin.results.sky import plot_sky
-from skyweave.twin.run import run_world
+from skyweave.twin.results.style import check_picture
+from skyweave.twin.run import run_system
 from skyweave.twin.scenario import Scenario, Site, build_scenario, read_scenario
-from skyweave.twin.world import World, build_world, terminal_row
+from skyweave.twin.sky import sky_picture
+from skyweave.twin.world import System, World, build_system, terminal_row
 
 Progress = Callable[[str], None]
 ScenarioSource = str | Path | Scenario
@@ -63,24 +67,29 @@ def run(
     *,
     workers: int = 1,
     seed: int | None = None,
+    without: Sequence[str] = (),
     progress: Progress = _silent,
 ) -> Run:
     """Compute a scenario into the run folder `out` (a temporary one by default).
 
-    The tables are the same for any number of workers.  `progress` is called with each step's name.
+    The tables are the same for any number of workers.  `without` lists what has failed for the
+    whole run, such as "country:DE": the run then also says what there would be otherwise.
+    `progress` is called with each step's name.
     """
     scenario = load_scenario(scenario)
     if seed is not None:
         scenario = build_scenario(
-            scenario.model_dump(by_alias=True) | {"seed": seed}, scenario.source, scenario.folder
+            scenario.model_dump(by_alias=True, exclude_unset=True) | {"seed": seed},
+            scenario.source,
+            scenario.folder,
         )
-    world = build_world(scenario)
-    if len(world.terminals) == 0:
+    system = build_system(scenario, without)
+    if len(system.terminals) == 0:
         raise InputError(
             f"{scenario.source}: a run needs terminals; add [[terminals]] or [[terminal_sets]]"
         )
     folder = Path(tempfile.mkdtemp(prefix="skyweave-")) / "run" if out is None else Path(out)
-    return run_world(world, folder, workers, progress)
+    return run_system(system, folder, workers, progress)
 
 
 def demo(out: str | Path = "demo", *, workers: int = 1, progress: Progress = _silent) -> Run:
@@ -96,16 +105,51 @@ def explain(
     lat_deg: float | None = None,
     lon_deg: float | None = None,
     at: str,
+    operator: str | None = None,
     progress: Progress = _silent,
 ) -> dict[str, Any]:
-    """Say who serves a terminal, or a place, in the slot that contains `at`, or why nobody does."""
+    """Say who serves a terminal, or a place, in the slot that contains `at`, or why nobody does.
+
+    A place is asked of the scenario's first operator, or of the one named.
+    """
     at_utc = parse_utc(at, "--at")
-    world, row = _explained(scenario, terminal, lat_deg, lon_deg, at_utc)
-    slot = world.slot_at(at_utc)
-    for warning in world.warnings:
+    system, row = _explained(scenario, terminal, lat_deg, lon_deg, operator, at_utc)
+    slot = system.slot_at(at_utc)
+    for warning in system.warnings:
         progress(f"warning: {warning}")
-    answer = explain_slot(world, row, slot, progress)
+    answer = explain_slot(system, row, slot, progress)
     return {"terminal": answer.pop("terminal"), "at": format_utc(at_utc), **answer}
+
+
+def edge(
+    scenario: ScenarioSource,
+    terminal: str,
+    region: str | Path | Mapping[str, Any],
+    *,
+    account: str | None = None,
+    exclude: bool = False,
+    rule: str = "centre",
+    progress: Progress = _silent,
+) -> dict[str, Any]:
+    """Predict where a moving terminal loses service on its track, and where it finds it again.
+
+    `region` is GeoJSON, a file or parsed: the area of service, or with `exclude` the area without.
+    It counts by H3 cells of resolution 5; `rule` is "centre", "inside" or "overlap".
+
+    The answer is for the terminal's own account: where a scenario's terminals belong to several,
+    `account` must be that of the terminal, and every other is refused.  Nothing of the answer is
+    written or told anywhere else.
+    """
+    scenario = load_scenario(scenario)
+    if isinstance(region, Mapping):
+        area = region_from_geojson(region, "region", rule)
+    else:
+        area = read_region(Path(region), rule)
+    system = build_system(scenario)
+    row = own_moving_row(system, terminal, account)
+    for warning in system.warnings:
+        progress(f"warning: {warning}")
+    return predict_edges(system, row, area, exclude, progress)
 
 
 def path(
@@ -118,23 +162,26 @@ def path(
     for_s: float | None = None,
     k: int = 1,
     disjoint: str = "satellite",
+    operator: str | None = None,
     progress: Progress = _silent,
 ) -> dict[str, Any]:
     """Find the cheapest paths between two places at `at`, or every `every_s` for `for_s` seconds.
 
     The places are sites, terminals, cities, gateway or PoP ids.  With `k` > 1 each sample also
-    lists up to k disjoint paths.
+    lists up to k disjoint paths.  Of several operators the first one's network is used, or the
+    one named.
     """
     scenario = load_scenario(scenario)
     t_s = _sample_times(every_s, for_s)
     if disjoint not in ("satellite", "edge"):
         raise InputError(f'--disjoint = "{disjoint}": expected satellite or edge')
-    world = build_world(scenario)
+    system = build_system(scenario)
+    world = system.operator(operator or _operator_of(system, start, end))
     near, far = _endpoint(world, start), _endpoint(world, end)
     if near.name == far.name:
         raise InputError(f'FROM and TO are both "{near.name}"; give two different places')
     at_utc = parse_utc(at if at is not None else scenario.time.start_utc, "--at")
-    for warning in world.warnings:
+    for warning in system.warnings:
         progress(f"warning: {warning}")
     progress("paths: orbits and links")
     samples = []
@@ -160,7 +207,17 @@ def plot(
     elif terminal is None or at is None:
         raise InputError("--what sky: draws one terminal in one slot; give --terminal and --at")
     else:
-        plot_sky(explain(source, terminal=terminal, at=at, progress=progress), Path(out))
+        _plot_sky(source, terminal, at, Path(out), progress)
+
+
+def _plot_sky(source: str | Path, terminal: str, at: str, out: Path, progress: Progress) -> None:
+    check_picture(out)
+    at_utc = parse_utc(at, "--at")
+    system, row = _explained(source, terminal, None, None, None, at_utc)
+    slot = system.slot_at(at_utc)
+    for warning in system.warnings:
+        progress(f"warning: {warning}")
+    plot_sky(sky_picture(system, row, slot, explain_slot(system, row, slot, progress)), out)
 
 
 def catalogue_check(source: str) -> dict[str, Any]:
@@ -207,31 +264,35 @@ def doctor() -> dict[str, Any]:
 
 def _explained(
     source: ScenarioSource | None, terminal: str | None, lat_deg: float | None,
-    lon_deg: float | None, at_utc: np.datetime64,
-) -> tuple[World, int]:  # fmt: skip
-    """Return the world and the row of the terminal to explain."""
+    lon_deg: float | None, operator: str | None, at_utc: np.datetime64,
+) -> tuple[System, int]:  # fmt: skip
+    """Return the system and the row of the terminal to explain."""
     place = (lat_deg, lon_deg)
     if terminal is not None:
         if place != (None, None):
             raise InputError("--terminal and --lat/--lon exclude each other; give one of them")
         if source is None:
             raise InputError("--terminal names a terminal of a scenario; give the scenario too")
-        world = build_world(load_scenario(source))
-        return world, terminal_row(world, terminal)
+        if operator is not None:
+            raise InputError("--terminal knows its operator; give --operator only with a place")
+        system = build_system(load_scenario(source))
+        return system, terminal_row(system, terminal)
     if None in place:
         raise InputError("give --terminal ID with a scenario, or --lat and --lon of a place")
-    return build_world(_scenario_here(source, lat_deg, lon_deg, at_utc)), 0
+    return build_system(_scenario_here(source, lat_deg, lon_deg, operator, at_utc)), 0
 
 
 def _scenario_here(
     source: ScenarioSource | None, lat_deg: float | None, lon_deg: float | None,
-    at_utc: np.datetime64,
+    operator: str | None, at_utc: np.datetime64,
 ) -> Scenario:  # fmt: skip
     """Return the scenario, or the built-in one, with a terminal at one place instead of its own."""
     content = {
         **BUILT_IN_SCENARIO,
         "time": {"start_utc": format_utc(at_utc), "duration_s": 15.0},
-        "terminals": [{"id": "here", "lat_deg": lat_deg, "lon_deg": lon_deg}],
+        "terminals": [
+            {"id": "here", "lat_deg": lat_deg, "lon_deg": lon_deg, "operator": operator or ""}
+        ],
     }
     here = build_scenario(content, "--lat, --lon")
     if source is None:
@@ -263,6 +324,19 @@ def _sample(sample: Sample, k: int) -> dict[str, Any]:
     if k > 1:
         found["paths"] = [{"rtt_s": rtt_s, "nodes": list(n)} for rtt_s, n in sample.paths]
     return found
+
+
+def _operator_of(system: System, *ends: str) -> str | None:
+    """Return the operator of the ends that are terminals; refuse two different ones."""
+    known = system.terminals.terminal_id.tolist()
+    rows = [known.index(name) for name in ends if name in known]
+    operators = sorted({system.part_of(row)[0].world.operator for row in rows})
+    if len(operators) > 1:
+        raise InputError(
+            f"{' and '.join(ends)} belong to {' and '.join(operators)}: no path leads through "
+            "both networks; name one with --operator and give the other end as a place"
+        )
+    return operators[0] if operators else None
 
 
 def _endpoint(world: World, name: str) -> Endpoint:

@@ -34,6 +34,9 @@ Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes to share t
 Seed = Annotated[
     int | None, typer.Option(min=0, max=2**63 - 1, help="Instead of the scenario's own seed.")
 ]
+OperatorName = Annotated[
+    str | None, typer.Option("--operator", help="Whose network; the first of the scenario's.")
+]
 At = Annotated[str | None, typer.Option("--at", help="A UTC instant: 2026-06-14T12:00:12Z.")]
 
 MAX_REFUSAL = 1000  # characters of a refusal
@@ -114,6 +117,13 @@ def run(
     out: OutFolder = None,
     workers: Workers = 1,
     seed: Seed = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND:ID",
+            help="What has failed: gateway:ID, country:XX, operator:NAME or pop:ID; repeatable.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute a scenario, slot by slot, into a run folder."""
@@ -121,7 +131,9 @@ def run(
 
     folder = out or Path("runs") / scenario.stem
     with Progress() as progress:
-        result = api.run(scenario, folder, workers=workers, seed=seed, progress=progress)
+        result = api.run(
+            scenario, folder, workers=workers, seed=seed, without=without or (), progress=progress
+        )
     _print_run(result, as_json)
 
 
@@ -135,6 +147,7 @@ def explain(
     lat: Annotated[float | None, typer.Option(help="Latitude in degrees, north positive.")] = None,
     lon: Annotated[float | None, typer.Option(help="Longitude in degrees, east positive.")] = None,
     at: At = None,
+    operator: OperatorName = None,
     as_json: AsJson = False,
 ) -> None:
     """Say who serves a terminal in a slot, over which path; or why nobody does."""
@@ -144,9 +157,35 @@ def explain(
         raise typer.BadParameter("give the instant, for example --at 2026-06-14T12:00:12Z")
     with Progress() as progress:
         answer = api.explain(
-            scenario, terminal=terminal, lat_deg=lat, lon_deg=lon, at=at, progress=progress
-        )
+            scenario, terminal=terminal, lat_deg=lat, lon_deg=lon, at=at, operator=operator,
+            progress=progress,
+        )  # fmt: skip
     _print(answer, as_json, show.explanation)
+
+
+@app.command()
+def edge(
+    scenario: ScenarioFile,
+    terminal: Annotated[str, typer.Option(help="A moving terminal of the scenario: your own.")],
+    region: Annotated[Path, typer.Option(help="The area with service: GeoJSON polygons.")],
+    exclude: Annotated[bool, typer.Option("--exclude", help="It is an area without.")] = False,
+    rule: Annotated[
+        str, typer.Option(help="centre, inside or overlap: which cells the area holds.")
+    ] = "centre",
+    account: Annotated[
+        str | None, typer.Option(help="The terminal's account, if the scenario has several.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict where a moving terminal loses service on its track, and where it finds it again."""
+    from skyweave import api
+
+    with Progress() as progress:
+        answer = api.edge(
+            scenario, terminal, region, account=account, exclude=exclude, rule=rule,
+            progress=progress,
+        )  # fmt: skip
+    _print(answer, as_json, show.edge)
 
 
 @app.command()
@@ -161,6 +200,7 @@ def path(
     disjoint: Annotated[str, typer.Option(help="satellite or edge: what paths may not share.")] = (
         "satellite"
     ),
+    operator: OperatorName = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the cheapest path between two places on the ground over the network."""
@@ -169,7 +209,7 @@ def path(
     with Progress() as progress:
         answer = api.path(
             scenario, start, end, at=at, every_s=every, for_s=span, k=k, disjoint=disjoint,
-            progress=progress,
+            operator=operator, progress=progress,
         )  # fmt: skip
     _print(answer, as_json, show.path)
 
