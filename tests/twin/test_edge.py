@@ -360,11 +360,11 @@ def test_nothing_of_a_prediction_is_told_or_written_beside_the_answer(
 
 
 def test_a_run_beside_a_prediction_agrees_with_it_and_holds_nothing_of_it(tmp_path):
-    world = scenario([moving()], 900)
+    world = scenario([moving()], 480)
     found = api.edge(world, "convoy", MIDDLE_OF_THE_ROAD)
     run = api.run(world, tmp_path / "run")
-    assert (run.access.state == "served").tolist() == [True] * 60
-    assert found["served_slots"] + found["edges"][0]["reasons"]["cell_is_disabled"] == 60
+    assert (run.access.state == "served").tolist() == [True] * 32
+    assert found["served_slots"] + found["edges"][0]["reasons"]["cell_is_disabled"] == 32
     files_of_text = [p for p in run.folder.iterdir() if p.suffix in (".json", ".csv", ".html")]
     texts = [path.read_text(encoding="utf-8") for path in files_of_text]
     full = {str(crossing["lat_deg"]) for crossing in found["boundary_crossings"]}
