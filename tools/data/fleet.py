@@ -23,7 +23,7 @@ COLUMNS = (
 )  # fmt: skip
 # Countries as Natural Earth names them, with how many sites each.
 SITES = {"DEU": 20, "POL": 18, "CZE": 12, "AUT": 12, "CHE": 10, "ROU": 18, "FIN": 10, "ITA": 12}
-REGISTRIES = 14  # sites that hold records, whose traffic is to come down in the Union
+REGISTRIES = 14  # sites that hold records, whose traffic may come down in one country only
 SECOND_DISHES = 10  # sites with a dish of another operator beside the first
 SHADED, IN_VALLEYS = 8, 8
 SPONSORS = ("Alpine Health Fund", "Open Networks", "Rural Care Union")
@@ -91,10 +91,10 @@ def main() -> None:
         (54.40, 10.25), (56.20, 17.60), np.datetime64("2026-06-14T12:00:12"), 9.0, 15.0, 60.0
     )
     write_track(crossing, TARGET / "supply-ship.csv")
-    trees = [(140, 20), (150, 48), (170, 55), (185, 42), (205, 58), (225, 50), (240, 20)]
+    trees = [(280, 25), (310, 55), (340, 68), (10, 72), (40, 66), (70, 50), (95, 25)]
     polygon = [{"polygon": "trees", "azimuth_deg": a, "elevation_deg": e} for a, e in trees]
     write_table("tree-line.csv", ("polygon", "azimuth_deg", "elevation_deg"), polygon)
-    skyline = [(0, 12), (45, 34), (90, 41), (135, 30), (180, 8), (225, 28), (270, 38), (315, 31)]
+    skyline = [(0, 20), (45, 45), (90, 52), (135, 45), (180, 25), (225, 45), (270, 52), (315, 45)]
     horizon = [{"azimuth_deg": a, "elevation_deg": e} for a, e in skyline]
     write_table("valley.csv", ("azimuth_deg", "elevation_deg"), horizon)
 
