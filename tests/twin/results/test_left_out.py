@@ -11,7 +11,7 @@ GROUND = pd.DataFrame(
         ("gateway", "angeles", "Angeles, Philippines", "PH"),
         ("gateway", "turin", "Turin", "IT"),
         ("pop", "fra", "Frankfurt", "DE"),
-        ("pop", "turin", "Turin", "IT"),
+        ("pop", "turin", "Torino", "IT"),
     ],
     columns=["kind", "id", "name", "country"],
 )
@@ -56,7 +56,7 @@ def test_each_kind_has_its_words(tmp_path, without, name, effect):
 
 def test_several_are_listed_as_in_a_sentence(tmp_path):
     run = run_without(tmp_path, "country:DE", "pop:turin", "operator:OneWeb")
-    expected = "Germany, the point of presence Turin, Italy and OneWeb"
+    expected = "Germany, the point of presence Torino, Italy and OneWeb"
     assert left_out_names(run) == expected
 
 

@@ -88,6 +88,7 @@ def test_a_list_in_a_sentence_ends_in_and(texts, sentence):
     [
         ("Turin", "IT", "Turin, Italy"),
         ("Angeles, Philippines", "PH", "Angeles, Philippines"),
+        ("Chalfont Grove, UK", "GB", "Chalfont Grove, UK"),
         ("Ship", "", "Ship"),
     ],
 )

@@ -61,9 +61,11 @@ def joined(texts: Sequence[str]) -> str:
 
 def place(name: str, code: str) -> str:
     """A town or site with its country, unless the name has it already or it is not known."""
-    return name if not code or country(code) in name else f"{name}, {country(code)}"
+    has_country = country(code) in name or name.endswith(f", {_SHORT.get(code, code)}")
+    return name if not code or has_country else f"{name}, {country(code)}"
 
 
+_SHORT = {"GB": "UK", "US": "USA"}  # as lists of gateways write them
 _WITH_ARTICLE = (
     *("AE", "BS", "CD", "CF", "CG", "CK", "DO", "FK", "FO", "GB", "GM", "IO", "KM", "KY", "MH"),
     *("MP", "MV", "NL", "PH", "SB", "SC", "TC", "TF", "UM", "US", "VA", "VG", "VI"),
