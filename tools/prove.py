@@ -5,7 +5,7 @@
 Each test file is run by itself with SKYWEAVE_FULL=1, as many at a time as there are cores.  A file
 that passed for this very source is not run again, so an interrupted proof goes on where it stopped.
 A failure or a skip fails the proof: it needs the reference data.  The table goes to
-docs/evidence/first-light.md.
+docs/evidence/figures.md.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 STATE = ROOT / ".prove"
 # The fuzzed readers take longest, so they come first.
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"), key=lambda path: "fuzz" not in path.name)
-EVIDENCE = ROOT / "docs" / "evidence" / "first-light.md"
+EVIDENCE = ROOT / "docs" / "evidence" / "figures.md"
 
 
 def source_digest() -> str:
@@ -73,7 +73,7 @@ def report(results: list[dict[str, object]], digest: str) -> str:
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
     lines = [
-        "# Evidence: first light",
+        "# Evidence: figures",
         "",
         f"Skyweave {version}, source {digest}, {datetime.now(UTC):%Y-%m-%d}, "
         f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores. "
