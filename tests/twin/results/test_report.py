@@ -1,7 +1,7 @@
 """The report: what it says, that it says it safely, and that it opens anywhere."""
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -283,10 +283,10 @@ def test_an_unknown_position_is_no_site_at_risk(tmp_path):
     assert "is one in which its position was not known." in text
 
 
-def through(labels, gateways, out=()):
+def through(labels, gateways, out=(), pop=None):
     """Served throughout by one gateway per terminal, except that those of `out` never are."""
     chunk = served_throughout(labels)
-    pop = np.array([0, 1, 1, 1])[gateways]
+    pop = np.array([0, 1, 1, 1])[gateways] if pop is None else pop
     is_out = np.isin(np.arange(labels.terminals), out)
     rows = {"sat": chunk.sat, "gateway": gateways, "pop": pop, "isl_hops": chunk.isl_hops}
     lost = {name: getattr(chunk, name) for name in ARRAYS if getattr(chunk, name).dtype == float}
@@ -347,6 +347,28 @@ def test_what_carries_the_service_now_is_told_as_shares_of_all_time(without_ph):
     assert "Indonesia 16.7 % 16.7 %" in rows
     assert rows.count("No service 16.7 % 56.7 %") == 2
     assert "Japan 50.0 % 43.3 %" in rows  # where it meets the internet
+
+
+def test_the_country_that_is_lost_is_named_among_many(tmp_path):
+    codes = ["DE", "AT", "BE", "CH", "CZ", "DK", "ES", "FI", "FR", "GR", "HU", "IE", "IT", "NL"]
+    labels = labels_of(terminals=len(codes))
+    sites = {
+        f.name: np.resize(getattr(labels, f.name), len(codes))
+        for f in fields(labels)
+        if f.name.startswith("gateway_")
+    }
+    names = {"gateway_id": np.array(codes), "gateway_country": np.array(codes)}
+    labels = replace(labels, **sites | names)
+    gateways = np.arange(len(codes))
+    pops = np.zeros_like(gateways)
+    before = through(labels, gateways, pop=pops)
+    now = through(labels, np.where(gateways == 0, 1, gateways), pop=pops)
+    facts = facts_of(without=("country:DE",))
+    _, _, page = page_of(tmp_path, lambda _: now, labels, facts, before=before)
+    rows = [" ".join(row.split()) for row in page.rows]
+    assert "Austria 7.1 % 14.3 %" in rows
+    assert "Germany 7.1 % 0 %" in rows
+    assert "4 others 28.6 % 28.6 %" in rows
 
 
 def test_sites_are_sorted_by_what_they_lose_and_show_both_times(without_ph):
@@ -468,8 +490,8 @@ def test_several_gateways_of_one_country_are_a_single_point_too(tmp_path):
 @pytest.mark.parametrize(
     ("obstructed", "words"),
     [
-        (0, "Not in this run: data rates, weather, trees or buildings near a dish and how many"),
-        (3, "trees or buildings near a dish at the 9 sites that did not say what stands there and"),
+        (0, "weather, how many others share a satellite and trees or buildings near a dish."),
+        (3, "satellite and trees or buildings near a dish at the 9 sites that did not say what"),
         (12, "Not in this run: data rates, weather and how many others share a satellite."),
     ],
 )
@@ -498,10 +520,12 @@ def test_how_much_of_the_sky_the_dishes_see_is_told(tmp_path, obstructed, cones,
 
 
 def test_landing_rules_are_told_as_sentences(tmp_path):
-    rules = ("all terminals may come down only in Germany", "buses may not meet X.")
+    rules = ("all terminals may come down only in PH, DE, FR and may not X in US", "buses may Y.")
     _, _, page = page_of(tmp_path / "r", facts=facts_of(landing_rules=rules))
-    expected = "Landing rules All terminals may come down only in Germany. Buses may not meet X."
-    assert expected in plain(page)
+    assert (
+        "Landing rules All terminals may come down only in the Philippines, Germany and France and "
+        "may not X in the United States of America. Buses may Y." in plain(page)
+    )
     _, _, free = page_of(tmp_path / "free")
     assert "Landing rules none: service may come down to the ground in any country" in plain(free)
 

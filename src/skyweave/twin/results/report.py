@@ -5,6 +5,7 @@ scenario or fleet file is escaped.
 """
 
 import base64
+import re
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,7 @@ from skyweave.twin.results.report_without import without
 from skyweave.twin.results.risk import by_risk, single_points
 from skyweave.twin.results.wording import (
     count,
+    country_in_sentence,
     duration,
     joined,
     milliseconds,
@@ -227,7 +229,7 @@ def _not_modelled(run: Run) -> list[str]:
     if 0 < obstructed < sites:
         near += f" at the {count(sites - obstructed, 'site')} that did not say what stands there"
     known = [] if sites and obstructed == sites else [near]
-    return ["data rates", "weather", *known, "how many others share a satellite"]
+    return ["data rates", "weather", "how many others share a satellite", *known]
 
 
 def _rows_kept(run: Run) -> str:
@@ -288,9 +290,17 @@ def _sky_words(run: Run) -> str:
 
 
 def _landing_words(rules: list[str]) -> str:
-    """The rules as sentences of their own."""
-    told = " ".join(f"{rule[:1].upper()}{rule[1:].removesuffix('.')}." for rule in rules)
+    """The rules as sentences of their own, their lists of country codes as names."""
+    named = [_COUNTRY_CODES.sub(_names_of_codes, rule.removesuffix(".")) for rule in rules]
+    told = " ".join(f"{rule[:1].upper()}{rule[1:]}." for rule in named)
     return told or "none: service may come down to the ground in any country"
+
+
+_COUNTRY_CODES = re.compile(r"(?<= in )[A-Z]{2}(?:, [A-Z]{2})*\b")
+
+
+def _names_of_codes(codes: re.Match[str]) -> str:
+    return joined([country_in_sentence(code) for code in codes[0].split(", ")])
 
 
 def _execution(run: Run) -> str:

@@ -148,9 +148,8 @@ def _carrier_table(run: Run, head: str, kind: str, column: str) -> str:
     now, before = summary["served_share"] or 0.0, summary["before"]["served_share"] or 0.0
     ground = run.ground[run.ground["kind"] == kind].fillna(0.0)
     sums = ground.groupby(column)[["served_share_before", "served_share"]].sum() * [before, now]
-    sums = sums[(sums > 0).any(axis=1)].sort_values(
-        ["served_share", "served_share_before"], ascending=False, kind="stable"
-    )
+    largest = sums.max(axis=1)  # what was lost must not hide among the small ones of now
+    sums = sums.loc[largest[largest > 0].sort_values(ascending=False, kind="stable").index]
     named, rest = sums.head(MOST_PLACES), sums.iloc[MOST_PLACES:]
     text = escape if column == "operator" else _country
     rows = [(text(str(name)), *shares) for name, *shares in named.itertuples()]
