@@ -1,6 +1,8 @@
 """Regions: polygons as cells, compared with point-in-polygon by brute force and with h3's own."""
 
+import hashlib
 import math
+import struct
 
 import h3
 import h3.api.numpy_int as h3_cells
@@ -226,14 +228,32 @@ def test_the_digest_is_of_the_area_and_not_of_how_it_is_written():
 def test_the_digest_changes_with_whatever_decides_the_cells():
     ring = box(10, 40, 12, 42)
     moved = [ring[0], [12.0, 40.0001], *ring[2:]]
+    pinhole = box(11.0, 41.0, 11.0001, 41.0001)
     digests = {
+        region_from_geojson(polygon(ring, pinhole), "x").digest,
         region_from_geojson(polygon(ring), "x").digest,
         region_from_geojson(polygon(ring), "x", "overlap").digest,
         region_from_geojson(polygon(moved), "x").digest,
         region_from_geojson(polygon(ring), "x", boundary_data="Natural Earth 5.1.1").digest,
     }
-    assert len(digests) == 4
-    assert np.array_equal(cells_of(polygon(ring)), cells_of(polygon(moved)))
+    assert len(digests) == 5
+    for other in (polygon(moved), polygon(ring, pinhole)):
+        np.testing.assert_array_equal(cells_of(polygon(ring)), cells_of(other))
+
+
+def test_the_digest_can_be_computed_again_from_what_the_region_says():
+    region = region_from_geojson(polygon(box(10, 40, 12, 42)), "x", "inside", boundary_data="own")
+    heading = (
+        f'["skyweave.region.v1", "inside", "own", "{region.polygon_digest}", '
+        f'"{region.h3_version}"]\n'
+    )
+    cells = b"".join(int(cell).to_bytes(8, "little") for cell in region.cells)
+    expected = hashlib.sha256(heading.encode() + cells).hexdigest()
+    assert region.digest == f"sha256:{expected}"
+    corners = [(10.0, 40.0), (12.0, 40.0), (12.0, 42.0), (10.0, 42.0)]
+    ring = b"".join(struct.pack("<dd", *corner) for corner in corners)
+    drawn = b"P" + struct.pack("<II", 0, 4) + ring
+    assert region.polygon_digest == f"sha256:{hashlib.sha256(drawn).hexdigest()}"
 
 
 def test_polygons_are_found_in_any_collection():

@@ -214,9 +214,25 @@ def test_the_gaps_are_those_of_a_loop_over_slots(terminal, region, outside, both
     assert {gap["reason"] for gap in found["edges"]} == {expected}
 
 
-def test_gaps_of_the_network_inside_the_region_keep_their_reason():
-    world = scenario([moving()], visibility={"min_elevation_deg": 65.0})
-    track = DEMO / "convoy.csv"
+def later(track_csv, seconds, path):
+    """Write a track that begins so much later."""
+    with open(track_csv, encoding="utf-8", newline="") as file:
+        fixes = list(csv.DictReader(file))
+    for fix in fixes:
+        utc = datetime.fromisoformat(fix["time_utc"]) + timedelta(seconds=seconds)
+        fix["time_utc"] = utc.isoformat()
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fixes[0].keys())
+        writer.writeheader()
+        writer.writerows(fixes)
+    return path
+
+
+def test_gaps_of_the_network_inside_the_region_keep_their_reason(tmp_path):
+    """The track begins after the run, so slots of the run and of the track differ."""
+    track = later(DEMO / "convoy.csv", 400, tmp_path / "late.csv")
+    terminal = {"id": "convoy", "track": str(track)}
+    world = scenario([terminal], visibility={"min_elevation_deg": 65.0})
     found = check_against_hand(
         world, "convoy", track, MIDDLE_OF_THE_ROAD, False, every_slot(world, "convoy")
     )
