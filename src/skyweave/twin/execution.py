@@ -66,7 +66,10 @@ class _Crew:
 def _pieces(crew: _Crew, slots: int, progress: Callable[[str], None]) -> Iterator[Piece]:
     """Yield the networks of consecutive slots, of every world."""
     lines = [
-        (networks(part.world, records, slots, progress), _failed_networks(part, records, slots))
+        (
+            networks(part.world, records, slots, _of_operator(part, crew, progress)),
+            _failed_networks(part, records, slots),
+        )
         for part, records in zip(crew.parts, crew.records, strict=True)
     ]
     step = _piece_slots(crew)
@@ -76,6 +79,12 @@ def _pieces(crew: _Crew, slots: int, progress: Callable[[str], None]) -> Iterato
             (list(islice(line, count)), None if failed is None else list(islice(failed, count)))
             for line, failed in lines
         ]
+
+
+def _of_operator(part: Part, crew: _Crew, progress: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a progress that names the operator where there are several."""
+    name = f"{part.world.operator}: " if len(crew.parts) > 1 else ""
+    return lambda step: progress(name + step)
 
 
 def _piece_slots(crew: _Crew) -> int:
