@@ -241,6 +241,13 @@ def test_gaps_of_the_network_inside_the_region_keep_their_reason(tmp_path):
     assert any(len(gap["reasons"]) > 1 for gap in found["edges"])
 
 
+def test_crossings_do_not_depend_on_how_the_seconds_are_cut(monkeypatch):
+    world = scenario([moving()], 480)
+    whole = api.edge(world, "convoy", MIDDLE_OF_THE_ROAD)["boundary_crossings"]
+    monkeypatch.setattr("skyweave.twin.edge._BLOCK_S", 1)
+    assert api.edge(world, "convoy", MIDDLE_OF_THE_ROAD)["boundary_crossings"] == whole != []
+
+
 def test_without_a_border_in_the_way_there_is_no_edge():
     found = api.edge(scenario([moving()], 600), "convoy", boxes((40, -30, 55, -10)))
     assert found["edges"] == found["boundary_crossings"] == []
