@@ -9,6 +9,7 @@ from sgp4.api import Satrec
 from skyweave.twin.catalogue.elements import Catalogue
 
 _DAY_NS = 86_400_000_000_000
+DEG = np.pi / 180.0
 
 
 def element_lines(text: str) -> list[tuple[str, str]]:
@@ -58,3 +59,21 @@ def _epochs(jd: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     days = np.round(jd - 2440587.5).astype(np.int64)
     ns = np.round(fraction * 1e8).astype(np.int64) * (_DAY_NS // 10**8)
     return (days * _DAY_NS + ns).astype("datetime64[ns]")
+
+
+def assert_equals_library(catalogue: Catalogue, satellites: Sequence[Satrec]) -> None:
+    """Compare every element with what the library holds, bit for bit."""
+
+    def theirs(attribute: str) -> np.ndarray:
+        return np.array([getattr(satellite, attribute) for satellite in satellites])
+
+    np.testing.assert_array_equal(catalogue.norad_id, theirs("satnum"))
+    np.testing.assert_array_equal(catalogue.eccentricity, theirs("ecco"))
+    np.testing.assert_array_equal(catalogue.bstar_per_radius, theirs("bstar"))
+    np.testing.assert_array_equal(catalogue.inclination_deg * DEG, theirs("inclo"))
+    np.testing.assert_array_equal(catalogue.raan_deg * DEG, theirs("nodeo"))
+    np.testing.assert_array_equal(catalogue.argp_deg * DEG, theirs("argpo"))
+    np.testing.assert_array_equal(catalogue.mean_anomaly_deg * DEG, theirs("mo"))
+    np.testing.assert_array_equal(catalogue.mean_motion_rev_day / 720.0 * np.pi, theirs("no_kozai"))
+    ndot = catalogue.mean_motion_dot_rev_day2 / (1036800.0 / np.pi)
+    np.testing.assert_array_equal(ndot, theirs("ndot"))

@@ -8,6 +8,25 @@ from xml.sax.saxutils import escape
 
 Records = Sequence[Mapping[str, object]]
 
+OMM = {
+    "OBJECT_NAME": "ISS (ZARYA)",
+    "OBJECT_ID": "1998-067A",
+    "EPOCH": "2026-06-13T20:02:44.240928",
+    "MEAN_MOTION": 15.49214103,
+    "ECCENTRICITY": 0.0004955,
+    "INCLINATION": 51.6333,
+    "RA_OF_ASC_NODE": 316.6832,
+    "ARG_OF_PERICENTER": 182.4672,
+    "MEAN_ANOMALY": 177.6293,
+    "EPHEMERIS_TYPE": 0,
+    "CLASSIFICATION_TYPE": "U",
+    "NORAD_CAT_ID": 25544,
+    "ELEMENT_SET_NO": 999,
+    "REV_AT_EPOCH": 57123,
+    "BSTAR": 0.00016534,
+    "MEAN_MOTION_DOT": 8.738e-05,
+    "MEAN_MOTION_DDOT": 0,
+}
 METADATA = {
     "CENTER_NAME": "EARTH",
     "REF_FRAME": "TEME",

@@ -26,14 +26,13 @@ SITES = (("hospital", 40, "priority"), ("school", 110, "standard"), ("aid-post",
 SPONSORS = ("Health Partnership", "School Fund", "Island Aid", "Open Networks")
 
 
-def outline() -> shapely.Geometry:
+def points_inside(
+    country_a3: str, margin_deg: float, count: int, rng: np.random.Generator
+) -> list[tuple[float, float]]:
+    """Return places (latitude, longitude) drawn inside a country as Natural Earth outlines it."""
     layer = json.loads(read_data_text("ne_50m_admin_0_countries.geojson.xz"))
-    found = [f for f in layer["features"] if f["properties"]["ADM0_A3"] == COUNTRY_A3]
-    return shapely.geometry.shape(found[0]["geometry"])
-
-
-def points_inside(count: int, rng: np.random.Generator) -> list[tuple[float, float]]:
-    area = outline().buffer(-0.05)
+    found = next(f for f in layer["features"] if f["properties"]["ADM0_A3"] == country_a3)
+    area = shapely.geometry.shape(found["geometry"]).buffer(-margin_deg)
     west, south, east, north = area.bounds
     points: list[tuple[float, float]] = []
     while len(points) < count:
@@ -45,7 +44,7 @@ def points_inside(count: int, rng: np.random.Generator) -> list[tuple[float, flo
 
 def fleet() -> list[list[object]]:
     rng = np.random.default_rng(20260614)
-    points = iter(points_inside(sum(n for _, n, _ in SITES), rng))
+    points = iter(points_inside(COUNTRY_A3, 0.05, sum(n for _, n, _ in SITES), rng))
     rows: list[list[object]] = []
     for kind, count, service in SITES:
         for number in range(1, count + 1):

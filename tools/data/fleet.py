@@ -7,13 +7,11 @@ crossing of the Baltic Sea, a made-up line of trees and a made-up valley.
 """
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
-import shapely
+from demo import points_inside
 
-from skyweave.data import read_data_text
 from skyweave.twin.terminals import great_circle_track, write_track
 
 TARGET = Path(__file__).parents[2] / "scenarios" / "fleet"
@@ -29,22 +27,11 @@ SHADED, IN_VALLEYS = 8, 8
 SPONSORS = ("Alpine Health Fund", "Open Networks", "Rural Care Union")
 
 
-def points_inside(country: str, count: int, rng: np.random.Generator) -> list[tuple[float, float]]:
-    layer = json.loads(read_data_text("ne_50m_admin_0_countries.geojson.xz"))
-    found = next(f for f in layer["features"] if f["properties"]["ADM0_A3"] == country)
-    area = shapely.geometry.shape(found["geometry"]).buffer(-0.1)
-    west, south, east, north = area.bounds
-    points: list[tuple[float, float]] = []
-    while len(points) < count:
-        lon, lat = rng.uniform(west, east), rng.uniform(south, north)
-        if area.contains(shapely.Point(lon, lat)):
-            points.append((round(lat, 4), round(lon, 4)))
-    return points
-
-
 def fleet() -> list[dict[str, object]]:
     rng = np.random.default_rng(20260614)
-    places = [place for country, n in SITES.items() for place in points_inside(country, n, rng)]
+    places = [
+        place for country, n in SITES.items() for place in points_inside(country, 0.1, n, rng)
+    ]
     rows = [clinic(number, place, rng) for number, place in enumerate(places, start=1)]
     chosen = rng.permutation(len(rows))
     for row in chosen[:REGISTRIES]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sgp4.io import compute_checksum
+from tests.support.omm_notations import OMM
 
 ISS = (
     "1 25544U 98067A   26164.83523427  .00008738  00000+0  16534-3 0  9990",
@@ -14,25 +15,6 @@ HST = (
     "1 20580U 90037B   26164.23141094  .00006133  00000+0  19317-3 0  9993",
     "2 20580  28.4712 107.6084 0001932 101.0971 258.9842 15.30704754787962",
 )
-OMM = {
-    "OBJECT_NAME": "ISS (ZARYA)",
-    "OBJECT_ID": "1998-067A",
-    "EPOCH": "2026-06-13T20:02:44.240928",
-    "MEAN_MOTION": 15.49214103,
-    "ECCENTRICITY": 0.0004955,
-    "INCLINATION": 51.6333,
-    "RA_OF_ASC_NODE": 316.6832,
-    "ARG_OF_PERICENTER": 182.4672,
-    "MEAN_ANOMALY": 177.6293,
-    "EPHEMERIS_TYPE": 0,
-    "CLASSIFICATION_TYPE": "U",
-    "NORAD_CAT_ID": 25544,
-    "ELEMENT_SET_NO": 999,
-    "REV_AT_EPOCH": 57123,
-    "BSTAR": 0.00016534,
-    "MEAN_MOTION_DOT": 8.738e-05,
-    "MEAN_MOTION_DDOT": 0,
-}
 
 
 class Texts:

@@ -1,43 +1,24 @@
 """OMM XML and KVN that cannot be used: one advising line for a file, one issue for a message."""
 
 import pytest
-from tests.support.omm_notations import kvn_text, xml_text
+from tests.support.omm_notations import OMM, kvn_text, xml_text
 
 from skyweave.errors import InputError
 from skyweave.twin.catalogue import read_catalogue
 from skyweave.twin.catalogue.files import MAX_LINE_BYTES
 
-GOOD = {
-    "OBJECT_NAME": "ISS (ZARYA)",
-    "OBJECT_ID": "1998-067A",
-    "EPOCH": "2026-06-13T20:02:44.240928",
-    "MEAN_MOTION": 15.49214103,
-    "ECCENTRICITY": 0.0004955,
-    "INCLINATION": 51.6333,
-    "RA_OF_ASC_NODE": 316.6832,
-    "ARG_OF_PERICENTER": 182.4672,
-    "MEAN_ANOMALY": 177.6293,
-    "EPHEMERIS_TYPE": 0,
-    "CLASSIFICATION_TYPE": "U",
-    "NORAD_CAT_ID": 25544,
-    "ELEMENT_SET_NO": 999,
-    "REV_AT_EPOCH": 57123,
-    "BSTAR": 0.00016534,
-    "MEAN_MOTION_DOT": 8.738e-05,
-    "MEAN_MOTION_DDOT": 0,
-}
-SECOND = GOOD | {"NORAD_CAT_ID": 20580, "OBJECT_NAME": "HST"}
+SECOND = OMM | {"NORAD_CAT_ID": 20580, "OBJECT_NAME": "HST"}
 
 
 def without(keyword: str) -> dict[str, object]:
-    return {key: value for key, value in GOOD.items() if key != keyword}
+    return {key: value for key, value in OMM.items() if key != keyword}
 
 
-def xml(record=GOOD, old: str = "", new: str = "") -> bytes:
+def xml(record=OMM, old: str = "", new: str = "") -> bytes:
     return xml_text([record]).replace(old.encode(), new.encode()) if old else xml_text([record])
 
 
-def kvn(record=GOOD, old: str = "", new: str = "") -> bytes:
+def kvn(record=OMM, old: str = "", new: str = "") -> bytes:
     content = kvn_text([record]).replace(b"\r\n", b"\n")
     assert old.encode() in content
     return content.replace(old.encode(), new.encode(), 1) if old else content
@@ -71,7 +52,7 @@ REFUSED = {
         "line 1: elements are nested more than 50 deep; give the file as its program wrote it",
     ),
     "a huge text": (
-        xml(GOOD | {"OBJECT_NAME": "x" * 70_000}),
+        xml(OMM | {"OBJECT_NAME": "x" * 70_000}),
         "line 3: an element holds more than 65,536 characters of text; give the file as its",
     ),
     "UTF-16": (xml().decode().encode("utf-16"), "the file is UTF-16 text; save it as UTF-8"),
@@ -97,7 +78,7 @@ REFUSED = {
 }
 XML_ISSUES = {
     "no epoch": (xml(without("EPOCH")), 3, "EPOCH is missing"),
-    "an empty epoch": (xml(GOOD | {"EPOCH": ""}), 3, "EPOCH is missing"),
+    "an empty epoch": (xml(OMM | {"EPOCH": ""}), 3, "EPOCH is missing"),
     "a misspelt keyword": (
         xml(old="MEAN_ANOMALY", new="MEAN_ANOMOLY"),
         3,
@@ -116,14 +97,14 @@ XML_ISSUES = {
         3,
         "EPHEMERIS_TYPE is 4 (SGP4-XP), which SGP4 cannot propagate",
     ),
-    "NaN": (xml(GOOD | {"BSTAR": "NaN"}), 3, "BSTAR is 'NaN', expected a finite number"),
+    "NaN": (xml(OMM | {"BSTAR": "NaN"}), 3, "BSTAR is 'NaN', expected a finite number"),
     "infinity": (
-        xml(GOOD | {"MEAN_MOTION": "INF"}),
+        xml(OMM | {"MEAN_MOTION": "INF"}),
         3,
         "MEAN_MOTION is 'INF', expected a finite number",
     ),
     "a number too large": (
-        xml(GOOD | {"MEAN_MOTION_DOT": "1e999"}),
+        xml(OMM | {"MEAN_MOTION_DOT": "1e999"}),
         3,
         "MEAN_MOTION_DOT is inf, expected a finite number",
     ),
@@ -148,12 +129,12 @@ XML_ISSUES = {
         "found a message <oem> where <omm> was expected",
     ),
     "a name not in ASCII": (
-        xml(GOOD | {"OBJECT_NAME": "Zürich"}),
+        xml(OMM | {"OBJECT_NAME": "Zürich"}),
         3,
         "OBJECT_NAME: the name has characters other than printable ASCII; rename the object",
     ),
     "a date that never was": (
-        xml(GOOD | {"EPOCH": "2026-02-30T00:00:00"}),
+        xml(OMM | {"EPOCH": "2026-02-30T00:00:00"}),
         3,
         "EPOCH is 2026-02-30T00:00:00, which is no date of the calendar",
     ),
@@ -202,11 +183,11 @@ KVN_ISSUES = {
     ),
     "another frame": (kvn(old="TEME", new="GCRF"), 1, "REF_FRAME is 'GCRF', expected TEME"),
     "SGP4-XP": (
-        kvn(GOOD | {"EPHEMERIS_TYPE": 4}),
+        kvn(OMM | {"EPHEMERIS_TYPE": 4}),
         1,
         "EPHEMERIS_TYPE is 4 (SGP4-XP), which SGP4 cannot propagate",
     ),
-    "NaN": (kvn(GOOD | {"BSTAR": "NaN"}), 1, "BSTAR is 'NaN', expected a finite number"),
+    "NaN": (kvn(OMM | {"BSTAR": "NaN"}), 1, "BSTAR is 'NaN', expected a finite number"),
     "a lower-case keyword": (
         kvn(old="INCLINATION", new="inclination"),
         1,
@@ -268,7 +249,7 @@ def test_lines_before_the_first_message_are_reported(saved):
 
 @pytest.mark.parametrize("keep", [0.5, 0.9])
 def test_messages_before_the_end_of_a_truncated_xml_file_are_kept(saved, keep):
-    content = xml_text([GOOD, SECOND])
+    content = xml_text([OMM, SECOND])
     start = content.index(b"<omm", content.index(b"<omm") + 1)
     catalogue = read_catalogue(saved(content[: start + round(keep * (len(content) - start - 10))]))
     assert catalogue.norad_id.tolist() == [25544]
@@ -279,14 +260,14 @@ def test_messages_before_the_end_of_a_truncated_xml_file_are_kept(saved, keep):
 
 
 def test_messages_after_a_break_are_lost_and_the_break_is_listed(saved):
-    content = xml_text([GOOD, SECOND]).replace(b"</omm>", b"</omn>")
+    content = xml_text([OMM, SECOND]).replace(b"</omm>", b"</omn>")
     with pytest.raises(InputError, match="line 3: the XML text breaks: mismatched tag"):
         read_catalogue(saved(content))
 
 
 @pytest.mark.parametrize("keyword", ["EPOCH", "MEAN_MOTION", "BSTAR", "MEAN_MOTION_DOT"])
 def test_a_kvn_file_cut_off_within_a_number_does_not_give_half_of_it(saved, keyword):
-    content = kvn_text([GOOD, SECOND])
+    content = kvn_text([OMM, SECOND])
     at = content.rindex(keyword.encode() + b" ")
     for end in (at + 3, at + len(keyword) + 2, at + 17, at + 20):
         catalogue = read_catalogue(saved(content[:end]))

@@ -49,8 +49,13 @@ JSON = json.dumps(RECORDS, indent=1).encode()
 CSV = "\n".join([",".join(RECORD), *(",".join(map(str, r.values())) for r in RECORDS)]).encode()
 XML, KVN = xml_text(RECORDS, units=True), kvn_text(RECORDS, units=True)
 SHARES = {
-    "tle": 0.25, "elements": 0.1, "json": 0.15, "csv": 0.15,
-    "xml": 0.15, "kvn": 0.1, "bytes": 0.1,
+    "tle": 0.25,
+    "elements": 0.1,
+    "json": 0.15,
+    "csv": 0.15,
+    "xml": 0.15,
+    "kvn": 0.1,
+    "bytes": 0.1,
 }
 
 PIECES = [

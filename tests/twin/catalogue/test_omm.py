@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from sgp4 import omm
 from sgp4.api import Satrec
+from tests.support.from_sgp4 import assert_equals_library
 
 from skyweave.twin.catalogue import read_catalogue
 from skyweave.twin.catalogue.elements import ARRAY_FIELDS
 
 STARLINK = "omm/starlink_2025-05-24_gp.json.xz"
-DEG = np.pi / 180.0
 
 
 def same(one, other) -> bool:
@@ -40,18 +40,7 @@ def test_every_element_equals_the_librarys(reference_data, name, objects):
     library = [Satrec() for _ in records]
     for satellite, record in zip(library, records, strict=True):
         omm.initialize(satellite, record)
-
-    def theirs(attribute):
-        return np.array([getattr(satellite, attribute) for satellite in library])
-
-    np.testing.assert_array_equal(catalogue.norad_id, theirs("satnum"))
-    np.testing.assert_array_equal(catalogue.eccentricity, theirs("ecco"))
-    np.testing.assert_array_equal(catalogue.bstar_per_radius, theirs("bstar"))
-    np.testing.assert_array_equal(catalogue.inclination_deg * DEG, theirs("inclo"))
-    np.testing.assert_array_equal(catalogue.raan_deg * DEG, theirs("nodeo"))
-    np.testing.assert_array_equal(catalogue.argp_deg * DEG, theirs("argpo"))
-    np.testing.assert_array_equal(catalogue.mean_anomaly_deg * DEG, theirs("mo"))
-    np.testing.assert_array_equal(catalogue.mean_motion_rev_day / 720.0 * np.pi, theirs("no_kozai"))
+    assert_equals_library(catalogue, library)
     expected = np.array([record["EPOCH"] for record in records], dtype="datetime64[ns]")
     np.testing.assert_array_equal(catalogue.epoch_utc, expected)
     assert catalogue.name.tolist() == [record["OBJECT_NAME"] for record in records]

@@ -13,6 +13,7 @@ import pytest
 from sgp4 import exporter, omm
 from sgp4 import tests as sgp4_tests
 from sgp4.api import Satrec
+from tests.support.from_sgp4 import assert_equals_library
 from tests.support.omm_notations import csv_text, json_text, kvn_text, xml_text
 
 from skyweave.time import TimeGrid
@@ -23,7 +24,6 @@ from skyweave.twin.orbits import propagate_teme
 STARLINK = "omm/starlink_2025-05-24_gp.json.xz"
 WRITERS = {"XML": xml_text, "KVN": kvn_text, "JSON": json_text, "CSV": csv_text}
 NUMBERS = [name for name in ARRAY_FIELDS if name not in ("name", "cospar_id")]
-DEG = np.pi / 180.0
 
 
 def differing(one: Catalogue, other: Catalogue, columns=ARRAY_FIELDS) -> dict[str, int]:
@@ -58,22 +58,6 @@ def library(records) -> list[Satrec]:
     for satellite, record in zip(satellites, records, strict=True):
         omm.initialize(satellite, record)
     return satellites
-
-
-def assert_equals_library(catalogue: Catalogue, satellites: list[Satrec]) -> None:
-    def theirs(attribute):
-        return np.array([getattr(satellite, attribute) for satellite in satellites])
-
-    np.testing.assert_array_equal(catalogue.norad_id, theirs("satnum"))
-    np.testing.assert_array_equal(catalogue.eccentricity, theirs("ecco"))
-    np.testing.assert_array_equal(catalogue.bstar_per_radius, theirs("bstar"))
-    np.testing.assert_array_equal(catalogue.inclination_deg * DEG, theirs("inclo"))
-    np.testing.assert_array_equal(catalogue.raan_deg * DEG, theirs("nodeo"))
-    np.testing.assert_array_equal(catalogue.argp_deg * DEG, theirs("argpo"))
-    np.testing.assert_array_equal(catalogue.mean_anomaly_deg * DEG, theirs("mo"))
-    np.testing.assert_array_equal(catalogue.mean_motion_rev_day / 720.0 * np.pi, theirs("no_kozai"))
-    ndot = catalogue.mean_motion_dot_rev_day2 / (1036800.0 / np.pi)
-    np.testing.assert_array_equal(ndot, theirs("ndot"))
 
 
 def test_celestraks_xml_csv_and_tle_of_one_satellite_are_one(saved):
