@@ -48,14 +48,11 @@ def run_labels(system: System) -> RunLabels:
     worlds = [part.world for part in system.parts]
     gateways, pops = [world.gateways for world in worlds], [world.pops for world in worlds]
     names = np.array([world.operator for world in worlds])
-    owner = np.empty(len(terminals), dtype=np.int64)
-    for number, part in enumerate(system.parts):
-        owner[part.rows] = number
     return RunLabels(
         epoch_utc=system.grid.epoch_utc,
         slot_s=system.scenario.time.slot_s,
         slots=system.slots,
-        terminal_operator=names[owner],
+        terminal_operator=names[_operator_of(system)],
         gateway_operator=np.repeat(names, [len(each) for each in gateways]),
         pop_operator=np.repeat(names, [len(each) for each in pops]),
         terminal_id=terminals.terminal_id,
@@ -79,6 +76,14 @@ def run_labels(system: System) -> RunLabels:
         pop_lat_deg=np.concatenate([each.lat_deg for each in pops]),
         pop_lon_deg=np.concatenate([each.lon_deg for each in pops]),
     )
+
+
+def _operator_of(system: System) -> NDArray[np.int64]:
+    """Return the number of each terminal's operator, (S,)."""
+    owner = np.empty(len(system.terminals), dtype=np.int64)
+    for number, part in enumerate(system.parts):
+        owner[part.rows] = number
+    return owner
 
 
 def run_facts(system: System) -> RunFacts:
@@ -105,7 +110,9 @@ def run_facts(system: System) -> RunFacts:
         | {"duplicate": duplicates},
         orientation=scenario.earth.orientation,
         is_inside_orientation_table=bool(inside.all()),
-        processing_s=worlds[0].scenario.delay.processing_s,
+        processing_s=np.take(
+            [world.scenario.delay.processing_s for world in worlds], _operator_of(system)
+        ),
         warnings=system.warnings,
         operators=tuple(_operator_facts(world) for world in worlds),
         without=tuple(str(failure) for failure in system.without),

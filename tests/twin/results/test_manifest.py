@@ -83,6 +83,16 @@ def test_mean_parts_sum_to_the_mean_round_trip_time(run):
     assert sum(parts.values()) == pytest.approx(run.access["rtt_s"].mean(), abs=1e-8)
 
 
+def test_processing_is_averaged_over_who_was_served(tmp_path):
+    labels = labels_of()
+    processing_s = np.linspace(0.0, 0.022, labels.terminals)
+    chunk = chunk_of(labels)
+    run = load_run(write_run(tmp_path / "r", labels, chunk, facts_of(processing_s=processing_s)))
+    served = (chunk.reason == -1).sum(axis=0)
+    expected_s = (served * processing_s).sum() / served.sum()
+    assert run.manifest["mean_rtt_parts_s"]["processing"] == pytest.approx(expected_s, abs=1e-9)
+
+
 def test_the_run_is_placed_in_time(run):
     assert run.manifest["time"] == {
         "start_utc": "2026-06-14T12:00:12Z",
