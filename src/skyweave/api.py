@@ -8,7 +8,6 @@ run.access.groupby("terminal_id").rtt_s.median()
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,7 @@ from skyweave.twin.results.style import check_picture
 from skyweave.twin.run import run_system
 from skyweave.twin.scenario import Scenario, Site, build_scenario, read_scenario
 from skyweave.twin.sky import sky_picture
+from skyweave.twin.terminals import Terminals
 from skyweave.twin.world import System, World, build_system, terminal_row
 
 Progress = Callable[[str], None]
@@ -326,36 +326,57 @@ def _sample(sample: Sample, k: int) -> dict[str, Any]:
     return found
 
 
-def _operator_of(system: System, *ends: str) -> str | None:
-    """Return the operator of the ends that are terminals; refuse two different ones."""
-    known = system.terminals.terminal_id.tolist()
-    rows = [known.index(name) for name in ends if name in known]
-    operators = sorted({system.part_of(row)[0].world.operator for row in rows})
-    if len(operators) > 1:
+def _operator_of(system: System, *ends: str) -> str:
+    """Return the first operator that knows all of the ends; refuse ends of different networks."""
+    knowing = [_operators_knowing(system, name) for name in ends]
+    shared = [name for name in knowing[0] if all(name in others for others in knowing)]
+    if not shared:
+        owners = " and ".join(dict.fromkeys(names[0] for names in knowing))
         raise InputError(
-            f"{' and '.join(ends)} belong to {' and '.join(operators)}: no path leads through "
+            f"{' and '.join(ends)} belong to {owners}: no path leads through "
             "both networks; name one with --operator and give the other end as a place"
         )
-    return operators[0] if operators else None
+    return shared[0]
+
+
+def _operators_knowing(system: System, name: str) -> list[str]:
+    """Return whose a gateway, a PoP or a terminal is; any other place is all operators'."""
+    worlds = [part.world for part in system.parts]
+    ground = [
+        world.operator
+        for world in worlds
+        if name in (*world.gateways.gateway_id.tolist(), *world.pops.pop_id.tolist())
+    ]
+    if ground or len(worlds) == 1:
+        return ground or [worlds[0].operator]
+    own = _own_places(worlds[0].scenario.sites, system.terminals)
+    row = resolve_place(name, own).own - len(worlds[0].scenario.sites)
+    if row >= 0:
+        return [system.part_of(row)[0].world.operator]
+    return [world.operator for world in worlds]
+
+
+def _own_places(sites: Sequence[Site], terminals: Terminals) -> list[tuple[str, Sequence[str]]]:
+    """Return names and aliases of a scenario's sites, then of its terminals."""
+    names = zip(terminals.terminal_id.tolist(), terminals.name.tolist(), strict=True)
+    return [
+        *((site.name, site.aliases) for site in sites),
+        *((identity, (label,) if label else ()) for identity, label in names),
+    ]
 
 
 def _endpoint(world: World, name: str) -> Endpoint:
     """Resolve a name to a site, a terminal, a gateway or a PoP of the scenario, else to a city."""
     sites, terminals = world.scenario.sites, world.terminals
-    own: list[tuple[str, Sequence[str]]] = [(site.name, site.aliases) for site in sites]
-    makers: list[Callable[[], Endpoint]] = [partial(_site_endpoint, world, site) for site in sites]
-    for row, (identity, label) in enumerate(
-        zip(terminals.terminal_id, terminals.name, strict=True)
-    ):
-        own.append((str(identity), (str(label),) if label else ()))
-        makers.append(partial(terminal_endpoint, world, row))
     if name in world.gateways.gateway_id.tolist():
         return gateway_endpoint(world, world.gateways.row(name))
     if name in world.pops.pop_id.tolist():
         return pop_endpoint(world, world.pops.row(name))
-    place = resolve_place(name, own)
+    place = resolve_place(name, _own_places(sites, terminals))
+    if place.own >= len(sites):
+        return terminal_endpoint(world, place.own - len(sites))
     if place.own >= 0:
-        return makers[place.own]()
+        return _site_endpoint(world, sites[place.own])
     return place_endpoint(world, place.name, place.lat_deg, place.lon_deg)
 
 

@@ -10,6 +10,7 @@ import skyweave
 from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.errors import InputError
 from skyweave.frames import great_circle_m
+from skyweave.twin.scenario import build_scenario
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "hypatia"
@@ -77,3 +78,59 @@ def test_no_satellite_in_view_is_a_reason_and_never_a_round_trip_of_zero():
 def test_wrong_sampling_is_refused(arguments, text):
     with pytest.raises(InputError, match=text):
         skyweave.path(KUIPER, "Manila", "Dalian", **arguments)
+
+
+SHELL = {"altitude_km": 550, "inclination_deg": 53, "planes": 72, "per_plane": 22, "phasing": 39}
+
+
+@pytest.fixture(scope="module")
+def two_networks(tmp_path_factory):
+    """Return a scenario of two operators with the same satellites and a ground of their own."""
+    folder = tmp_path_factory.mktemp("networks")
+    operators = []
+    for name, lat_deg, lon_deg in (("alpha", 50, 9), ("beta", 42, 13)):
+        (folder / f"{name}.csv").write_text(
+            f"name,lat_deg,lon_deg\ngw-{name},{lat_deg},{lon_deg}\n"
+        )
+        pops = f"pop_id,city,country,lat_deg,lon_deg\npop-{name},Town,DE,{lat_deg},{lon_deg}\n"
+        (folder / f"{name}-pops.csv").write_text(pops)
+        ground = {"source": f"{name}.csv", "pops": f"{name}-pops.csv"}
+        operators.append({"name": name, "shells": [SHELL], "gateways": ground})
+    terminals = [
+        {"id": "a", "lat_deg": 48, "lon_deg": 8},
+        {"id": "b", "lat_deg": 46, "lon_deg": 10, "operator": "beta", "name": "Lisbon"},
+        {"id": "c", "lat_deg": 44, "lon_deg": 12, "operator": "beta", "name": "Clinic"},
+    ]  # fmt: skip
+    time = {"start_utc": "2026-06-14T12:00:12Z", "duration_s": 15}
+    content = {"time": time, "operators": operators, "terminals": terminals}
+    return build_scenario(content, "two networks", folder)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "ends"),
+    [
+        ("b", "Madrid", ("b", "Madrid")),
+        ("Lisbon", "Madrid", ("b", "Madrid")),  # the scenario's own, not the city
+        ("Clinic", "Lisbon", ("c", "b")),
+        ("pop-beta", "Madrid", ("pop-beta", "Madrid")),
+        ("Madrid", "gw-beta", ("Madrid", "gw-beta")),
+        ("a", "pop-alpha", ("a", "pop-alpha")),
+    ],
+)
+def test_the_ends_of_a_path_say_whose_network_it_takes(start, end, ends, two_networks):
+    answer = skyweave.path(two_networks, start, end)
+    assert (answer["from"], answer["to"]) == ends
+    assert answer["samples"][0]["nodes"]
+
+
+@pytest.mark.parametrize("ends", [("a", "b"), ("Clinic", "pop-alpha"), ("gw-beta", "a")])
+def test_ends_of_two_networks_are_refused(ends, two_networks):
+    with pytest.raises(InputError, match="no path leads through both networks; name one with"):
+        skyweave.path(two_networks, *ends)
+
+
+def test_a_path_takes_the_network_of_the_operator_named(two_networks):
+    with pytest.raises(InputError, match='operator "gamma" is unknown; there are alpha, beta'):
+        skyweave.path(two_networks, "Madrid", "Rome", operator="gamma")
+    with pytest.raises(InputError, match='is called "pop-alpha"'):
+        skyweave.path(two_networks, "Madrid", "pop-alpha", operator="beta")
