@@ -281,6 +281,8 @@ def _reasons(
     `is_lost`: no satellite that may serve has a valid position.
     """
     found, terminals = service.candidates, service.chosen.size
+    if (service.chosen >= 0).all():  # the common case needs no search for causes
+        return np.full(terminals, SERVED, dtype=np.int16)
     seen = np.bincount(found.terminal, minlength=terminals)
     can_serve = service.refused == SERVED
     usable = np.bincount(found.terminal[can_serve], minlength=terminals)
