@@ -22,6 +22,7 @@ def candidates_of(elevation_deg, path_s, terminal_start=(0, 3, 3, 5)):
         range_m=np.linspace(600e3, 1000e3, count),
         path_s=np.array(path_s, dtype=float),
         remaining_slots=np.array([3, 9, 9, 1, 2], dtype=np.int32)[:count],
+        is_sunlit=np.ones(count, dtype=np.bool_),
     )
 
 
