@@ -1,7 +1,8 @@
 """The README and the documentation are executed: every Python block, every shell command shown.
 
 A ```python block runs as it stands.  In a ```console block each line beginning with `$ ` is run,
-and the lines below it must appear in its output in order; `...` stands for anything.  Blocks of
+and the lines below it must appear in its output in order; `...` stands for anything.  A block with
+a title, ```toml title="mine.toml", is a file that the reader saves under that name.  Blocks of
 one page run in order, in one folder, after a `skyweave demo` whose run lies there as `demo`.
 """
 
@@ -15,7 +16,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r'^```(?:(python|console)|\w+ title="([\w.-]+)")\n(.*?)^```$', re.MULTILINE | re.DOTALL
+)
 SET_UP = ("git clone", "cd ", "make ")  # shown to a newcomer; the proof of a fresh clone runs them
 
 
@@ -38,12 +41,14 @@ def demo_folder(tmp_path_factory):
 
 @pytest.mark.parametrize("page", EXECUTED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_s_examples_run_and_say_what_the_page_says(page, demo_folder):
-    for language, text in blocks(page):
-        if language == "python":
+    for language, file_name, text in blocks(page):
+        if file_name:
+            (demo_folder / file_name).write_text(text, encoding="utf-8")
+        elif language == "python":
             _run(f"{sys.executable} -W error -", demo_folder, stdin=text)
-            continue
-        for command, shown in _commands(text):
-            _assert_shown(shown, _run(command, demo_folder), command)
+        else:
+            for command, shown in _commands(text):
+                _assert_shown(shown, _run(command, demo_folder), command)
 
 
 def _commands(text):
