@@ -123,7 +123,12 @@ def two_operators(folder):
     """Return a scenario of two operators, and the tables that are each one's own."""
     base = content(folder)
     own = {key: base.pop(key) for key in ("shells", "gateways")}
-    other = {"shells": [SHELL | {"phasing": 17}], "gateways": {**own["gateways"], "antennas": 2}}
+    ground = own["gateways"] | {"antennas": 2}
+    for key in ("source", "pops"):  # the same places in another order: rows count through both
+        header, *rows = (folder / ground[key]).read_text().splitlines()
+        ground[key] = f"west-{ground[key]}"
+        (folder / ground[key]).write_text("\n".join([header, *reversed(rows)]))
+    other = {"shells": [SHELL | {"planes": 80, "phasing": 17}], "gateways": ground}
     terminals = [
         each | {"id": f"{each['id']}-{name}", "operator": name}
         for each in base["terminals"]
@@ -182,6 +187,12 @@ def test_what_cannot_fail_is_refused_in_one_line(failure, text, tmp_path):
     with pytest.raises(InputError, match=text) as refusal:
         build_system(scenario, [failure])
     assert "\n" not in str(refusal.value)
+
+
+def test_what_two_operators_share_is_suggested_once(tmp_path):
+    both, *_ = two_operators(tmp_path)
+    with pytest.raises(InputError, match=r'did you mean turin\?$'):
+        build_system(build_scenario(both, "two", tmp_path), ["gateway:turim"])
 
 
 def test_a_country_without_ground_stations_is_a_warning(tmp_path):

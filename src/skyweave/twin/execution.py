@@ -124,12 +124,11 @@ def _after(part: Part, before: AccessChunk, failed: AccessChunk | None) -> Acces
         return before
     assert part.failed is not None
     is_up, pop_is_up = part.failed.gateway_is_up, part.failed.pop_is_up
-    # What is lost because others took the antennas left is laid to what failed, too.
-    otherwise = Reason.POP_FAILED if is_up.all() else Reason.GATEWAY_FAILED
     cause = np.select(
         [~np.append(is_up, True)[before.gateway], ~np.append(pop_is_up, True)[before.pop]],
         [Reason.GATEWAY_FAILED.number, Reason.POP_FAILED.number],
-        otherwise.number,
+        # Its gateway and PoP are up, so antennas now follow other satellites: for a gateway's sake.
+        Reason.GATEWAY_FAILED.number,
     )
     lost = before.is_served & ~failed.is_served
     return replace(failed, reason=np.where(lost, cause, failed.reason).astype(np.int16))

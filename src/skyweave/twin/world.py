@@ -271,7 +271,7 @@ def _refuse_unknown(failures: Sequence[Failure], worlds: Sequence[World]) -> Non
         names = known.get(failure.kind)
         if names is None or failure.target in {*names, *countries.get(failure.kind, ())} - {""}:
             continue
-        hint = _near(failure.target, names)
+        hint = _near(failure.target, list(dict.fromkeys(names)))  # operators may share some
         raise InputError(f'--without {failure}: no {failure.kind} "{failure.target}"; {hint}')
 
 
@@ -321,9 +321,9 @@ def terminal_row(system: System, terminal_id: str) -> int:
 
 def _near(wanted: str, names: list[str]) -> str:
     near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
-    return (
-        f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names[:5])}, ..."
-    )
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"there are {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
 
 
 def gateway_mask(world: World, gateways: Gateways) -> Mask:
