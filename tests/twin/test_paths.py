@@ -134,3 +134,13 @@ def test_a_path_takes_the_network_of_the_operator_named(two_networks):
         skyweave.path(two_networks, "Madrid", "Rome", operator="gamma")
     with pytest.raises(InputError, match='is called "pop-alpha"'):
         skyweave.path(two_networks, "Madrid", "pop-alpha", operator="beta")
+
+
+def test_a_path_leaves_a_terminal_only_where_its_dish_sees(two_networks, tmp_path):
+    (tmp_path / "walls.csv").write_text("azimuth_deg,elevation_deg\n0,89.9\n180,89.9\n")
+    free = two_networks.terminals[0]
+    walls = {"id": "walled", "horizon": str(tmp_path / "walls.csv")}
+    scenario = two_networks.model_copy(update={"terminals": (free, free.model_copy(update=walls))})
+    (sample,) = skyweave.path(scenario, "walled", "Madrid")["samples"]
+    assert (sample["rtt_s"], sample["reason"]) == (None, "obstructed")
+    assert skyweave.path(scenario, "a", "Madrid")["samples"][0]["rtt_s"] > 0

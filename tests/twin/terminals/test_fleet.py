@@ -310,6 +310,24 @@ def test_sets_are_put_together_in_order():
     assert both.extra == {"ward": ["north", "", ""], "kit": ["", "K1", "K2"]}
 
 
+def test_sets_put_together_or_taken_apart_keep_whose_tracks_and_skylines_are_whose(tmp_path):
+    for name, high in (("one", 30), ("two", 40)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "skyline.csv").write_text(f"azimuth_deg,elevation_deg\n0,{high}\n180,5\n")
+        fixes = "2026-06-14T12:00:00Z,1,2\n2026-06-14T13:00:00Z,1,3\n"
+        (folder / "track.csv").write_text(f"time_utc,lat_deg,lon_deg\n{fixes}")
+        rows = f"{name}-moves,,,track.csv,\n{name}-stands,3,4,,skyline.csv\n"
+        (folder / "fleet.csv").write_text(f"{HEADER},track,horizon\n{rows}")
+    first, second = (read_fleet(tmp_path / name / "fleet.csv") for name in ("one", "two"))
+    both = concatenate([first, second])
+    assert both.obstructions == {1: first.obstructions[1], 3: second.obstructions[1]}
+    assert both.tracks == {0: first.tracks[0], 2: second.tracks[0]}
+    taken = both.take(np.array([3, 2]))
+    assert taken.obstructions == {0: second.obstructions[1]}
+    assert taken.tracks == {1: second.tracks[0]}
+
+
 def test_an_id_in_two_sets_is_refused_with_their_names():
     one = fleet(f"{HEADER}\na,1,2\n")
     with pytest.raises(InputError) as refusal:
