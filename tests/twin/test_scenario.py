@@ -80,7 +80,7 @@ REFUSALS = {
     "a start without a time of day": (MINIMAL.replace("T12:00:12Z", ""), "expected a time"),
     "a table where a number belongs": (
         MINIMAL + "[delay]\nprocessing_s = {}\n",
-        "processing_s = {}",
+        "processing_s = a table",
     ),
     "text where a table belongs": ('time = "now"\n[catalogue]\n', "time = 'now'"),
 }

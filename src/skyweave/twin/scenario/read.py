@@ -89,11 +89,25 @@ def _advice(error: ErrorDetails, content: dict[str, Any]) -> str:
         case _:
             if isinstance(last, int):
                 last, within = _place(error["loc"], content), ""
-            found = f"{last} = {shortened(error['input'])}"
+            found = f"{last} = {_found(error['input'])}"
             return f"{found}{within}: {_expected(error)}{_unit_hint(str(last), error['input'])}"
 
 
+def _found(value: object) -> str:
+    """Return a value as an error shows it; a table or list, which may be a position, unseen."""
+    if isinstance(value, dict):
+        return "a table"
+    return f"a list of {len(value)}" if isinstance(value, list) else shortened(value)
+
+
 def _expected(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "tuple_type" if isinstance(error["input"], dict):
+            return f"write the heading in double brackets: [[{error['loc'][-1]}]]"
+        case "tuple_type":
+            return 'expected a list in brackets, such as ["DE"]'
+        case "model_type" | "model_attributes_type":
+            return "expected a table of keys"
     message = error["msg"]
     return message[:1].lower() + message[1:]
 
