@@ -34,7 +34,7 @@ from skyweave.twin.paths import (
     terminal_endpoint,
 )
 from skyweave.twin.results.folder import Run, load_run
-from skyweave.twin.results.plots import plot_run
+from skyweave.twin.results.plots import PLOTS, plot_run
 from skyweave.twin.results.sky import plot_sky
 from skyweave.twin.results.style import check_picture
 from skyweave.twin.run import run_system
@@ -202,6 +202,11 @@ def plot(
     progress: Progress = _silent,
 ) -> None:
     """Draw a run folder, or with `what` = "sky" the sky above a terminal of a scenario at `at`."""
+    if what not in (*PLOTS, "sky"):
+        raise InputError(
+            f"--what {what[:60]}: unknown picture; use one of {', '.join(PLOTS)} for a run, or sky "
+            "for a scenario"
+        )
     if what != "sky":
         plot_run(load_run(source), what, Path(out))
     elif terminal is None or at is None:

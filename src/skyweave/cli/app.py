@@ -29,7 +29,9 @@ ScenarioFile = Annotated[
     Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).", readable=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
-OutFolder = Annotated[Path | None, typer.Option("--out", help="The run folder to write.")]
+OutFolder = Annotated[
+    Path | None, typer.Option("--out", help="The run folder to write. [runs/NAME]")
+]
 Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes to share the slots among.")]
 Seed = Annotated[
     int | None, typer.Option(min=0, max=2**63 - 1, help="Instead of the scenario's own seed.")
@@ -218,7 +220,7 @@ def path(
 def plot(
     source: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a scenario.")],
     what: Annotated[str, typer.Option(help="rtt, map, coverage or reasons; sky for a scenario.")],
-    out: Annotated[Path, typer.Option(help="The PNG file to write.")],
+    out: Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pdf.")],
     terminal: Annotated[str | None, typer.Option(help="Whose sky.")] = None,
     at: At = None,
     as_json: AsJson = False,

@@ -98,7 +98,11 @@ def _obstructions(scenario: Scenario) -> dict[int, Obstruction]:
         row: [name for name in (each.obstruction, each.horizon) if name]
         for row, each in enumerate(scenario.terminals)
     }
-    return {row: combine([read(name) for name in names]) for row, names in named.items() if names}
+    return {
+        row: combine([read(name) for name in names], f"{scenario.source}: terminals[{row}]")
+        for row, names in named.items()
+        if names
+    }
 
 
 def operator_rows(terminals: Terminals, names: Sequence[str], source: str) -> NDArray[np.int64]:

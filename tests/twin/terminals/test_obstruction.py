@@ -148,9 +148,9 @@ def test_an_obstruction_travels_to_a_worker_and_is_known_by_identity():
 def test_two_maps_for_one_sky_are_refused():
     one = parsed(matrix_text(some_map()))
     with pytest.raises(InputError) as refusal:
-        combine([one, one])
+        combine([one, one], "f.csv: line 2")
     assert str(refusal.value) == (
-        "2 dish maps for one sky; give one, and what else blocks it as polygons"
+        "f.csv: line 2: 2 dish maps for one sky; give one, and what else blocks it as polygons"
     )
 
 

@@ -194,7 +194,7 @@ def _obstructions(rows: CsvRows, folder: Path) -> dict[int, Obstruction]:
     for row, names in enumerate(zip(*columns, strict=True)):
         parts = [read(folder / name) for name in names if name]
         if parts:
-            found[row] = combine(parts)
+            found[row] = combine(parts, rows.at(row))
     return found
 
 

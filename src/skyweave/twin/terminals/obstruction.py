@@ -138,13 +138,17 @@ def parse_obstruction(content: bytes, source: str) -> Obstruction:
     return _obstruction(_polygons(rows) if kind else [_horizon(rows)])
 
 
-def combine(obstructions: Iterable[Obstruction]) -> Obstruction:
-    """Return what is blocked by any of the obstructions, of which one at most has a dish's map."""
+def combine(obstructions: Iterable[Obstruction], where: str = "obstruction") -> Obstruction:
+    """Return what is blocked by any of the obstructions, of which one at most has a dish's map.
+
+    `where` is the beginning of an error text: the terminal that has them.
+    """
     parts = list(obstructions)
     maps = [part.dish_map for part in parts if part.dish_map is not None]
     if len(maps) > 1:
         raise InputError(
-            f"{len(maps)} dish maps for one sky; give one, and what else blocks it as polygons"
+            f"{where}: {len(maps)} dish maps for one sky; give one, and what else blocks it as "
+            "polygons"
         )
     nothing = Obstruction()
     counts = [np.diff(part.outline_start) for part in parts]

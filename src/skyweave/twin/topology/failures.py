@@ -13,6 +13,7 @@ from skyweave.twin.topology.ground import Gateways, Pops, fibre_delay_s, nearest
 BoolArray = NDArray[np.bool_]
 
 KINDS = ("gateway", "country", "operator", "pop")
+MAX_TARGET = 200  # characters; no id is as long
 _FORMS = "gateway:ID, country:XX, operator:NAME or pop:ID"
 
 
@@ -30,7 +31,7 @@ class Failure:
 def parse_failure(text: str) -> Failure:
     """Read KIND:ID as `--without` takes it; refuse a kind or a country that is not known."""
     kind, colon, target = text.strip().partition(":")
-    if not colon or not target or kind not in KINDS:
+    if not colon or not target or kind not in KINDS or len(target) > MAX_TARGET:
         raise InputError(f'--without "{text[:60]}": expected {_FORMS}')
     if kind == "country":
         try:
