@@ -18,6 +18,8 @@ from skyweave.places.cities import all_cities
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_MEANT = {"UK": "GB", "EL": "GR"}  # as the European Union writes them
+
 NEAR_LAND_M = 50_000.0  # beyond this from any coast a place belongs to no country
 _COAST_STEP_M = 2_000.0  # spacing of the points that stand for the coast in that test
 
@@ -141,8 +143,10 @@ def check_country_codes(codes: Iterable[str]) -> None:
     """Refuse what is no ISO 3166-1 alpha-2 code of a country in the boundaries or the gazetteer."""
     for code in codes:
         if code not in _known_codes():
-            near = difflib.get_close_matches(code.upper(), sorted(_known_codes()), n=1, cutoff=0.5)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
+            wanted = _MEANT.get(code.upper(), code.upper())
+            near = difflib.get_close_matches(wanted, sorted(_known_codes()), n=1, cutoff=0.5)
+            is_code = len(code) <= 3  # of a name in full any two letters would do
+            hint = f'; did you mean "{near[0]}"?' if near and is_code else ""
             raise InputError(
                 f'country "{code[:40]}" is unknown: expected two capital letters of ISO 3166-1, '
                 f'such as "DE"{hint}'

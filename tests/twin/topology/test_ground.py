@@ -175,7 +175,7 @@ REFUSED = {
     HEADER: "no operational gateway; add one, or use a built-in list",
     f"{HEADER},status\nA,1,2,planned": "no operational gateway",
     "name,lat,lon_deg\nA,1,2": "line 1: unknown column 'lat'; did you mean \"lat_deg\"?",
-    "name;lat_deg;lon_deg\nA;1;2": "line 1: unknown column 'name;lat_deg;lon_deg'",
+    "name;lat_deg;lon_deg\nA;1;2": "line 1: columns are separated by semicolons; save it",
     "name,lat_deg,lon_deg,xyz\nA,1,2,3": "known columns: name, lat_deg, lon_deg, id,",
     "name,lat_deg\nA,1": 'line 1: column "lon_deg" is missing; expected name,',
     f"{HEADER},name\nA,1,2,A": 'line 1: column "name" is there 2 times; keep one',
@@ -199,14 +199,14 @@ REFUSED = {
     f"{HEADER},antennas\nA,1,2,0": "line 2: antennas = '0': expected 1 to 1000",
     f"{HEADER},height_wgs84_m\nA,1,2,9e5": "line 2: height_wgs84_m = '9e5': expected -500 to 9000",
     f"{HEADER},min_elevation_deg\nA,1,2,-5": "min_elevation_deg = '-5': expected 0 to 90",
-    f"{HEADER},country\nA,1,2,Chile": "line 2: country = 'Chile': expected two capital letters",
+    f"{HEADER},country\nA,1,2,Chile": 'line 2: country "Chile" is unknown: expected two',
     f"{HEADER},status\nA,1,2,built": "line 2: status = 'built': expected operational or planned",
     f"{HEADER},pop_id\nA,1,2,frntdeu": "line 2: PoP 'frntdeu' is unknown; did you mean frntdeu1",
     f'{HEADER}\n"A,1,2\nB,1,2\n': "line 2: not CSV: unexpected end of data; check its quotes",
     f'{HEADER}\n"A"x,1,2\n': "line 2: not CSV:",
     f"{HEADER}\n".encode() + b"K\xf6ln,1,2\n": "line 2: not UTF-8 text; save the list as UTF-8",
     f"{HEADER}\n{'A' * 70_000},1,2": "line 2: 70,004 bytes long, expected at most 65,536",
-    b" " * (MAX_FILE_BYTES + 1): "larger than 16,777,216 bytes; not a list of places",
+    b" " * (MAX_FILE_BYTES + 1): "larger than 4,194,304 bytes; not a list of places",
 }
 
 
@@ -399,7 +399,7 @@ REFUSED_POPS = {
     f"{POP_HEADER}\nMy PoP,1,2": "pop_id = 'My PoP': expected a-z, 0-9 and single hyphens between "
     'them; write it like "my-pop"',
     f"{POP_HEADER}\na,1,2\na,3,4": 'line 3: PoP "a" is already on line 2; leave one out or',
-    f"{POP_HEADER},country\na,1,2,Chile": "line 2: country = 'Chile': expected two capital letters",
+    f"{POP_HEADER},country\na,1,2,Chile": 'line 2: country "Chile" is unknown: expected two',
     f"{POP_HEADER},city\na,1,2,A\x07": "line 2: city = 'A\\x07': expected 1 to 100 printable",
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from skyweave.errors import InputError
-from skyweave.places import is_slug, make_slug
+from skyweave.places import check_country_codes, is_slug, make_slug
 
 REQUIRED_COLUMNS = ("name", "lat_deg", "lon_deg")
 OPTIONAL_COLUMNS = (
@@ -18,12 +18,11 @@ OPTIONAL_COLUMNS = (
 POP_COLUMNS = ("pop_id", "lat_deg", "lon_deg")
 OPTIONAL_POP_COLUMNS = ("city", "country", "country_name")  # the last is for the reader only
 
-MAX_FILE_BYTES = 16 * 2**20  # some 100,000 gateways
+MAX_FILE_BYTES = 4 * 2**20  # some 50,000 gateways; the world has a few hundred
 MAX_LINE_BYTES = 64 * 2**10
 MAX_NAME = 100  # characters
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
 class GatewayRow(NamedTuple):
@@ -156,6 +155,9 @@ def _header(
     names: list[str], where: str, required: tuple[str, ...], optional: tuple[str, ...]
 ) -> list[str]:
     known = (*required, *optional)
+    for separator, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and separator in names[0]:
+            raise InputError(f"{where}columns are separated by {called}; save it with commas")
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -248,11 +250,10 @@ def _antennas(cells: dict[str, str], where: str) -> int | None:
 
 
 def _country(code: str, where: str) -> str:
-    if code and not _COUNTRY.fullmatch(code):
-        raise InputError(
-            f"{where}country = {code[:60]!r}: expected two capital letters (ISO 3166-1 alpha-2) "
-            "or nothing, which looks it up"
-        )
+    try:
+        check_country_codes([code] if code else [])
+    except InputError as refusal:
+        raise InputError(f"{where}{refusal}; leave it empty to have it looked up") from None
     return code
 
 
