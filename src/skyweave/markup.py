@@ -13,7 +13,7 @@ from xml.parsers import expat
 from skyweave.errors import InputError
 
 MAX_DEPTH = 50  # a GPX file with extensions has 8
-MAX_ELEMENTS = 5_000_000  # every catalogued object as OMM has about 2 million
+MAX_ELEMENTS = 3_000_000  # every catalogued object as OMM has about 2 million
 MAX_TEXT = 64 * 2**10  # characters of one element's text, or of its attributes together
 MAX_TOKEN_BYTES = 2**20  # one tag or comment; expat reads it again with every chunk until it ends
 _CHUNK_BYTES = 2**16

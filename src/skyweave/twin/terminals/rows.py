@@ -201,6 +201,8 @@ def _lines(content: bytes, source: str) -> list[str]:
         raise InputError(f"{source}: UTF-16 text; save the file as CSV UTF-8")
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
         raise InputError(f"{source}: a spreadsheet or archive; save the table as CSV UTF-8")
+    if content.count(b"\n") > 2 * MAX_ROWS:  # blank lines too: each costs time
+        raise InputError(f"{source}: more than {2 * MAX_ROWS:,} lines; split the file")
     raw = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     return [_line(line.removesuffix(b"\r"), f"{source}: line {n}") for n, line in enumerate(raw, 1)]
 
