@@ -128,7 +128,12 @@ def two_operators(folder):
         header, *rows = (folder / ground[key]).read_text().splitlines()
         ground[key] = f"west-{ground[key]}"
         (folder / ground[key]).write_text("\n".join([header, *reversed(rows)]))
-    other = {"shells": [SHELL | {"planes": 80, "phasing": 17}], "gateways": ground}
+    other = {
+        "shells": [SHELL | {"planes": 80, "phasing": 17}],
+        "gateways": ground,
+        "visibility": {"min_elevation_deg": 35},
+        "delay": {"processing_s": 0.02},
+    }
     terminals = [
         each | {"id": f"{each['id']}-{name}", "operator": name}
         for each in base["terminals"]
@@ -191,7 +196,7 @@ def test_what_cannot_fail_is_refused_in_one_line(failure, text, tmp_path):
 
 def test_what_two_operators_share_is_suggested_once(tmp_path):
     both, *_ = two_operators(tmp_path)
-    with pytest.raises(InputError, match=r'did you mean turin\?$'):
+    with pytest.raises(InputError, match=r"did you mean turin\?$"):
         build_system(build_scenario(both, "two", tmp_path), ["gateway:turim"])
 
 
