@@ -4,21 +4,31 @@ A ```python block runs as it stands.  In a ```console block each line beginning 
 and the lines below it must appear in its output in order; `...` stands for anything.  A block with
 a title, ```toml title="mine.toml", is a file that the reader saves under that name.  Blocks of
 one page run in order, in one folder, after a `skyweave demo` whose run lies there as `demo`.
+
+A plain `skyweave` command runs in this process, which has the kernels loaded; anything with more
+shell in it runs in a shell.
 """
 
+import contextlib
+import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+
+from skyweave.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r'^```(?:(python|console)|\w+ title="([\w.-]+)")\n(.*?)^```$', re.MULTILINE | re.DOTALL
 )
+MORE_SHELL = re.compile(r"[|&;<>$*?`\\]|--workers")  # spawned workers need a process of their own
 SET_UP = ("git clone", "cd ", "make ")  # shown to a newcomer; the proof of a fresh clone runs them
 
 
@@ -60,6 +70,29 @@ def _commands(text):
 
 
 def _run(command, folder, stdin=None):
+    if command.startswith("skyweave ") and not MORE_SHELL.search(command):
+        return _run_here(shlex.split(command), folder)
+    return _run_in_shell(command, folder, stdin)
+
+
+def _run_here(words, folder):
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        patch.object(sys, "argv", words),
+        patch.dict(os.environ, {"COLUMNS": "120"}),
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    assert not code, f"{shlex.join(words)}\n{out.getvalue()}\n{err.getvalue()}"
+    return out.getvalue()
+
+
+def _run_in_shell(command, folder, stdin):
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         command, shell=True, cwd=folder, input=stdin, capture_output=True, text=True,
