@@ -159,6 +159,9 @@ CASES = {
     "an update from a file": (
         ({}, lambda: api.catalogue_update(["active"], url="file:///etc/passwd")), "http or https",
     ),
+    "an update from an empty address": (
+        ({}, lambda: api.catalogue_update(["active"], url="")), "expected an address",
+    ),
     "two operators of one name": (scenario(TIME + operator("a") * 2 + HERE), "described twice"),
     "an operator without gateways": (
         scenario(TIME + operator("a", gateways="") + HERE), '"gateways" is missing',

@@ -123,7 +123,7 @@ def update_catalogue(
     """
     folder = cache_folder(group)
     now_utc = now_utc.astype("datetime64[s]")
-    request = _Request(group, _address(url or CELESTRAK, group), folder, now_utc)
+    request = _Request(group, _address(CELESTRAK if url is None else url, group), folder, now_utc)
     try:
         with _alone(folder):
             return _update(request, progress)
