@@ -111,7 +111,7 @@ def test_the_legend_names_all_that_is_drawn():
         "serves: STARLINK-1234",
         "hands over by 12:02:12",
         "could serve too (1)",
-        "cannot serve from there (1)",
+        "cannot serve the whole slot (1)",
         "reaches no gateway (1)",
         "full: in sunlight",
         "path of the last 60 seconds",

@@ -246,7 +246,7 @@ def _draw_satellites(axes: Any, picture: SkyPicture) -> list[Any]:
     usable = passes.rows(COULD_SERVE)
     legend += _scatter(axes, passes, usable, f"could serve too ({usable.size:,})", "o", SKY, 36)
     masked = passes.rows(*_BY_PLACE)
-    words = f"cannot serve from there ({masked.size:,})"
+    words = f"cannot serve the whole slot ({masked.size:,})"
     legend += _scatter(axes, passes, masked, words, "o", INK, 10)
     for reason in sorted(set(passes.role) - {SERVES, COULD_SERVE, NOT_IN_SLOT, *_BY_PLACE}):
         refused = passes.rows(reason)
