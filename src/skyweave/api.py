@@ -302,8 +302,14 @@ def _scenario_here(
     here = build_scenario(content, "--lat, --lon")
     if source is None:
         return here
-    only_here = {"terminals": here.terminals, "terminal_sets": ()}
-    return load_scenario(source).model_copy(update=only_here)
+    scenario, own = load_scenario(source), here.terminals[0].class_
+    only_here = {
+        "terminals": here.terminals,
+        "terminal_sets": (),
+        "terminal_classes": tuple(c for c in scenario.terminal_classes if c.name == own),
+        "landing_rules": tuple(r for r in scenario.landing_rules if r.class_ in (None, own)),
+    }
+    return scenario.model_copy(update=only_here)
 
 
 def _sample_times(every_s: float | None, for_s: float | None) -> np.ndarray[Any, Any]:

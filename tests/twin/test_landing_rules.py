@@ -120,7 +120,7 @@ def test_rules_read_as_sentences():
     first, second = build_scenario_rules(RULES)
     assert rule_sentence(first) == (
         "traffic of terminals of class home may come down only in DE, FR, PL and may not meet "
-        "the Internet in PL"
+        "the Internet in DE"
     )
     assert rule_sentence(second) == "traffic of all terminals may not come down in TR"
 

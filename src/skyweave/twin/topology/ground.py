@@ -31,7 +31,7 @@ BUILTIN_POPS = {
     "builtin:2026-04-16": "pops_2026-04-16.csv",
     "builtin:oneweb-2025-06": "pops_oneweb_2025-06.csv",
 }
-NO_GATEWAYS = "none"  # for operators whose gateways nobody publishes
+NOTHING = "none"  # for operators whose gateways nobody publishes
 
 POLAR_LAT_DEG = 62.0  # poleward of it gateways look down to 5 deg: FCC 21-48, footnote 3
 POLAR_MIN_ELEVATION_DEG = 5.0
@@ -85,9 +85,9 @@ class Gateways:
 
 
 def default_pops(gateway_source: str) -> str:
-    """Return the PoPs that go with a list of gateways: Starlink's unless it is OneWeb's."""
-    oneweb = "builtin:oneweb-2025-06"
-    return oneweb if gateway_source == oneweb else "builtin:2026-04-16"
+    """Return the PoPs that go with a list of gateways: Starlink's unless it is OneWeb's or none."""
+    same = ("builtin:oneweb-2025-06", NOTHING)
+    return gateway_source if gateway_source in same else "builtin:2026-04-16"
 
 
 def builtin_pops() -> Pops:
@@ -100,6 +100,9 @@ def load_pops(source: str | Path) -> Pops:
 
     `gateway_file.parse_pops` says what a file holds; a country it leaves open is looked up.
     """
+    if source == NOTHING:
+        nobody = np.array([], dtype=np.str_)
+        return Pops(nobody, nobody, nobody, np.empty(0), np.empty(0))
     rows = parse_pops(_text(str(source), "gateways.pops", BUILTIN_POPS), str(source))
     lat_deg, lon_deg = np.array([r.lat_deg for r in rows]), np.array([r.lon_deg for r in rows])
     return Pops(
@@ -126,8 +129,10 @@ def load_gateways(
     5 deg.  A gateway without a PoP of its own uses the nearest by great circle, over
     `fibre_detour` times that length of fibre.
     """
-    if source == NO_GATEWAYS:
+    if source == NOTHING:
         return _no_gateways()
+    if not len(pops):
+        raise InputError(f"{source}: gateways need PoPs to lead to; give gateways.pops a list")
     listed = parse_gateways(_text(str(source), "gateways.source", BUILTIN_GATEWAYS), str(source))
     built = [row for row in listed if row.is_operational]
     if not built:
