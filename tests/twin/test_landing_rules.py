@@ -73,7 +73,7 @@ def scipy_costs_s(network, sat_m):
 
 def test_terminals_that_no_gateway_may_serve_are_out_and_told_of():
     system = system_with([{"class": "home", "allow_gateway_countries": ["AQ"]}])
-    assert "landing rules leave 4 terminals no gateway" in system.warnings
+    assert "terminals that landing rules leave no gateway: 4" in system.warnings
     world = system.parts[0].world
     records = initialise(world.fleet.catalogue)
     networks = list(pipeline.networks(world, records, 1))

@@ -139,8 +139,11 @@ def _unit(lon_deg: FloatArray, lat_deg: FloatArray) -> FloatArray:
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
-def check_country_codes(codes: Iterable[str]) -> None:
-    """Refuse what is no ISO 3166-1 alpha-2 code of a country in the boundaries or the gazetteer."""
+def check_country_codes(codes: Iterable[str], where: str = "") -> None:
+    """Refuse what is no ISO 3166-1 alpha-2 code of a country in the boundaries or the gazetteer.
+
+    `where` begins the error's text.
+    """
     for code in codes:
         if code not in _known_codes():
             wanted = _MEANT.get(code.upper(), code.upper())
@@ -148,8 +151,8 @@ def check_country_codes(codes: Iterable[str]) -> None:
             is_code = len(code) <= 3  # of a name in full any two letters would do
             hint = f'; did you mean "{near[0]}"?' if near and is_code else ""
             raise InputError(
-                f'country "{code[:40]}" is unknown: expected two capital letters of ISO 3166-1, '
-                f'such as "DE"{hint}'
+                f'{where}country "{code[:40]}" is unknown: expected two capital letters of ISO '
+                f'3166-1, such as "DE"{hint}'
             )
 
 

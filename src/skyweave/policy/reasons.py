@@ -63,8 +63,8 @@ _NUMBER = {reason: number for number, reason in enumerate(REASONS)}
 _TEXT = {
     Reason.NO_SATELLITE_IN_VIEW: "no usable satellite was high enough in the sky",
     Reason.GSO_ARC: "every satellite in view stood too close to the geostationary arc",
-    Reason.OBSTRUCTED: "something near the dish blocked the view to every satellite",
-    Reason.FIELD_OF_VIEW: "every satellite stood outside the dish's field of view",
+    Reason.OBSTRUCTED: "something near the dish hid the satellites it could otherwise have used",
+    Reason.FIELD_OF_VIEW: "the satellites left in view stood outside the dish's field of view",
     Reason.NO_GATEWAY_PATH: "satellites were in view, but none could reach a gateway",
     Reason.GATEWAY_ANTENNAS_BUSY: "no gateway in reach had an antenna free for a satellite in view",
     Reason.NO_BEAM_FREE: "the satellites in view had no free beam",

@@ -1,7 +1,7 @@
 """The terminals of a scenario: where they are, whose they are, and what sky their dishes see."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -160,11 +160,16 @@ def class_warnings(scenario: Scenario, terminals: Terminals) -> list[str]:
     described = [each.name for each in scenario.terminal_classes]
     ruled = [each.class_ for each in scenario.landing_rules if each.class_ is not None]
     absent = dict.fromkeys(name for name in (*described, *ruled) if name not in present)
-    warnings = [f'no terminal is of the class "{name}"' for name in absent]
+    warnings = [f'no terminal is of the class "{name}"{_near(name, present)}' for name in absent]
     unused = np.isfinite(terminals.boresight_azimuth_deg) & ~np.isin(terminals.class_, described)
     if unused.any():
         warnings.append(
-            f"{int(unused.sum())} terminals have a boresight but their class no field of view; "
-            "describe it in [[terminal_classes]]"
+            f"boresights given to no effect: {int(unused.sum())}; describe the terminals' class "
+            "and its field of view in [[terminal_classes]]"
         )
     return warnings
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""

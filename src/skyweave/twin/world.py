@@ -305,7 +305,7 @@ def _told(world: World, operators: int) -> list[str]:
     for target in np.flatnonzero(~world.targets.gateway_allowed.any(axis=1)).tolist():
         count = int((world.targets.of_terminal == target).sum())
         if count and len(world.gateways):
-            warnings.append(f"landing rules leave {count} terminals no gateway")
+            warnings.append(f"terminals that landing rules leave no gateway: {count}")
     return [f"{world.operator}: {text}" if operators > 1 else text for text in warnings]
 
 

@@ -300,3 +300,17 @@ def test_further_columns_of_the_owner_come_last_and_tell_no_position(tmp_path):
     assert list(run.fleet.columns) == [*COLUMNS, "Ward", "contact"]
     assert run.fleet["Ward"].tolist() == extra["Ward"]
     assert (run.fleet["country"] == "PH").all()
+
+
+def test_no_cell_begins_like_a_formula(tmp_path):
+    labels = replace(
+        labels_of(),
+        sponsor=np.array(["=1+1"] * 12),
+        extra={"note": ["@SUM(A1)", "-5", "+4e2", "-x", *("" for _ in range(8))], "=x": ["a"] * 12},
+    )
+    folder = write_run(tmp_path / "r", labels, chunk_of(labels))
+    with (folder / "fleet.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["sponsor"] for row in rows} == {"'=1+1"}
+    assert [row["note"] for row in rows[:4]] == ["'@SUM(A1)", "-5", "+4e2", "'-x"]
+    assert "'=x" in rows[0]

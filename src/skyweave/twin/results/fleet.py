@@ -55,6 +55,9 @@ _POSITION = re.compile(
     r"(lat|latitude|lon|lng|long|longitude|height|altitude)(_.*)?", re.IGNORECASE | re.DOTALL
 )
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with these a spreadsheet begins to compute
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
+
 Names = NDArray[np.str_]
 Table = Mapping[str, Iterable[object]]
 
@@ -273,7 +276,15 @@ def _numbers(values: NDArray[np.float64], digits: int) -> list[str]:
 
 
 def _write_csv(path: Path, table: Table) -> None:
+    columns = [map(_harmless, column) for column in table.values()]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table)
-        writer.writerows(zip(*table.values(), strict=True))
+        writer.writerow(map(_harmless, table))
+        writer.writerows(zip(*columns, strict=True))
+
+
+def _harmless(cell: object) -> object:
+    """Return a cell that no spreadsheet takes for a formula: one that begins like one gets a '."""
+    if isinstance(cell, str) and cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell

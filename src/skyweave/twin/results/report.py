@@ -244,12 +244,14 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     catalogue, ages = manifest["catalogue"], manifest["catalogue"]["element_age_days"]
     left_out = manifest["summary"]["satellites"]["left_out"]
     age = (
-        "no satellites" if ages["p50"] is None else f"{ages['p50']:g} days (oldest {ages['max']:g})"
+        "no satellites"
+        if ages["p50"] is None
+        else f"{ages['p50']:g} days in the middle case, {ages['max']:g} at most"
     )
     unused = ", ".join(f"{kind.replace('_', ' ')}: {n:,}" for kind, n in left_out.items())
     return [
         ("Satellite catalogue", f"{catalogue['source']}, {catalogue['digest']}"),
-        ("Age of the orbit data", f"{age}, in the middle"),
+        ("Age of the orbit data", age),
         ("Satellites used", f"{manifest['summary']['satellites']['used']:,}"),
         ("Not used for service", unused or "none"),
         (

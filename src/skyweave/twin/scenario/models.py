@@ -291,11 +291,7 @@ class LandingRule(Section):
     )  # fmt: skip
     @classmethod
     def _are_countries(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            check_country_codes(codes)
-        except InputError as refusal:
-            raise ValueError(str(refusal)) from None
-        return codes
+        return checked_countries(codes)
 
     @model_validator(mode="after")
     def _says_something(self) -> "LandingRule":
@@ -347,7 +343,7 @@ class Terminal(Section):
     """`standard`, `priority` or `lifeline`"""
     account: str = ""
     """whose it is"""
-    country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
+    country: str = ""
     """two letters of ISO 3166-1; empty: looked up from the position"""
     sponsor: str = ""
     """who pays for it"""
@@ -373,6 +369,12 @@ class Terminal(Section):
     @classmethod
     def _is_an_id(cls, value: str) -> str:
         return checked_slug(value)
+
+    @field_validator("country")
+    @classmethod
+    def _is_a_country(cls, value: str) -> str:
+        checked_countries((value,) if value else ())
+        return value
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> "Terminal":
@@ -508,6 +510,15 @@ def checked_slug(value: str) -> str:
             f'for example "{make_slug(value)}"'
         )
     return value
+
+
+def checked_countries(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return country codes; refuse one that is not known with the near one."""
+    try:
+        check_country_codes(codes)
+    except InputError as refusal:
+        raise ValueError(str(refusal)) from None
+    return codes
 
 
 def require_one_source(

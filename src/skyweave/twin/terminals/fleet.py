@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
-from skyweave.places import is_slug, largest_cities, make_slug
+from skyweave.places import check_country_codes, is_slug, largest_cities, make_slug
 from skyweave.places.names import MAX_SLUG
 from skyweave.twin.terminals.obstruction import Obstruction, combine, read_obstruction
 from skyweave.twin.terminals.rows import (
@@ -206,4 +206,8 @@ def _countries(rows: CsvRows) -> list[str]:
                 f'{rows.at(row)}: country "{shown(country)}": expected two letters of ISO 3166-1 '
                 'such as "MG", or nothing to take it from the position'
             )
-    return [country.upper() for country in found]
+    codes = [country.upper() for country in found]
+    for row, code in enumerate(codes):
+        if code:
+            check_country_codes([code], f"{rows.at(row)}: ")
+    return codes
