@@ -9,13 +9,19 @@ from skyweave.twin.routing.dijkstra import (
     ground_paths,
     walk,
 )
+from skyweave.twin.routing.trees import Roots, TreeBlock, Trees, shortest_trees, tree_blocks
 
 __all__ = [
     "GroundLinks",
     "GroundPath",
+    "Roots",
     "SatelliteCosts",
+    "TreeBlock",
+    "Trees",
     "cheapest_to_ground",
     "ground_links",
     "ground_paths",
+    "shortest_trees",
+    "tree_blocks",
     "walk",
 ]

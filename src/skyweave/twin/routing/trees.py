@@ -1,0 +1,205 @@
+"""Shortest-path trees of many roots at once: cost, hops and next hop of every satellite.
+
+A network is the padded pair of arrays that `dijkstra` describes: `neighbour` (N, K) and `length`
+(N, K), in metres, seconds or any other cost.  `length[n, k]` is the cost from satellite n to
+`neighbour[n, k]`; -1 in `neighbour`, or a length that is NaN, infinite or negative, carries
+nothing.  The two directions of a link may differ: the costs are those *toward* the root.
+
+How it is done: satellites are renumbered breadth first, and blocks of roots share every look at a
+link in sweeps over that order, forward and back in turn, skipping satellites where nothing can have
+changed.  Labels start at infinity and only fall, so no state of an earlier slot enters.  Every cost
+is the float64 sum of its path from the root on, the least there is: the same bits as Dijkstra's.
+(Other ways and their times: docs/design/shortest-path-trees.md.)
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyweave.errors import InputError
+from skyweave.twin.routing._tree_kernels import (
+    CHUNK_SHIFT,
+    LANES,
+    Columns,
+    Labels,
+    Seeds,
+    breadth_first,
+    grow_trees,
+    live_links,
+)
+
+FloatArray = NDArray[np.float64]
+RowArray = NDArray[np.int32]
+
+HUGE_PAGE_BYTES = 1 << 21
+
+
+class Roots(NamedTuple):
+    """Places that trees lead to, each reached over one or more satellites at an offset.
+
+    Root r is reached from satellite `sat[l]` at the cost `offset[l]`, for l from `start[r]` to
+    `start[r + 1]`: a PoP, say, over its gateways' feeder links.  A NaN or infinite offset is none.
+    """
+
+    start: NDArray[np.int64]  # (R + 1,)
+    sat: RowArray  # (L,)
+    offset: FloatArray  # (L,) in the unit of the lengths
+
+
+class Trees(NamedTuple):
+    """One row per root, one column per satellite: the arrays have shape (R, N)."""
+
+    cost: FloatArray  # from the satellite to the root, offset included; inf where unreachable
+    hops: NDArray[np.int16]  # links on the way, -1 where unreachable, 32,767 also for more
+    next_hop: RowArray  # the satellite to hand on to; -1 where the way ends and where there is none
+
+
+class TreeBlock(NamedTuple):
+    """The trees of some roots in one slot."""
+
+    slot: int  # counted from 0 in the order of the networks given
+    first_root: int
+    trees: Trees
+
+
+def shortest_trees(
+    neighbour: RowArray,
+    length: FloatArray,
+    sources: RowArray | Roots,
+    *,
+    with_hops: bool = True,
+) -> Trees:
+    """Return the shortest-path trees of all `sources` at one instant.
+
+    `sources` are satellites (R,), or `Roots` that are reached over several.  Counting hops takes a
+    fifth of the time: without them `hops` has shape (0, N).
+
+    Equal costs are decided by row: the root's own offset before a relay, then the lowest row among
+    the neighbours that lie nearer and realise the cost.  (Where only links that cost nothing lead
+    on: the fewest of those, then the lowest row.)  So the answer depends on the arguments alone.
+    """
+    roots = _as_roots(sources)
+    _check(neighbour, length, roots)
+    trees = _empty_trees(roots.start.size - 1, neighbour.shape[0], with_hops)
+    _Grower(neighbour).grow(length, roots, trees)
+    return trees
+
+
+def tree_blocks(
+    networks: Iterable[tuple[RowArray, FloatArray]],
+    sources: RowArray | Roots,
+    *,
+    roots_at_once: int = 256,
+    with_hops: bool = True,
+) -> Iterator[TreeBlock]:
+    """Yield the trees of slot after slot, `roots_at_once` roots at a time, as `shortest_trees`.
+
+    Memory stays that of one block however many roots and slots there are, because every block is
+    written over the one before: take from it what you need before asking for the next.
+    """
+    if roots_at_once < 1:
+        raise InputError(f"roots_at_once = {roots_at_once}; pass at least 1")
+    roots = _as_roots(sources)
+    count = roots.start.size - 1
+    grower: _Grower | None = None
+    for slot, (neighbour, length) in enumerate(networks):
+        _check(neighbour, length, roots)
+        if grower is None or not np.array_equal(grower.neighbour, neighbour):
+            grower = _Grower(neighbour.copy())
+            room = _empty_trees(min(count, roots_at_once), neighbour.shape[0], with_hops)
+        for first in range(0, count, roots_at_once):
+            block = _only(roots, first, min(count, first + roots_at_once))
+            held = block.start.size - 1
+            trees = Trees(room.cost[:held], room.hops[:held], room.next_hop[:held])
+            grower.grow(length, block, trees)
+            yield TreeBlock(slot, first, trees)
+
+
+class _Grower:
+    """What does not change while the links stay the same: the order of sweeps and the room."""
+
+    def __init__(self, neighbour: RowArray) -> None:
+        self.neighbour = neighbour
+        satellites = neighbour.shape[0]
+        self.row = breadth_first(neighbour)
+        self.place = np.empty_like(self.row)
+        self.place[self.row] = np.arange(satellites, dtype=np.int32)
+        kinds = [np.float64, np.int32, np.int16, np.int8]
+        cost, next_row, hops, via = _tables((satellites, LANES), kinds)
+        self.labels = Labels(cost, hops, via, next_row)
+        self.dirty = np.zeros(((satellites - 1) >> CHUNK_SHIFT) + 2, np.uint8)
+
+    def grow(self, length: FloatArray, roots: Roots, trees: Trees) -> None:
+        links = live_links(self.neighbour, length, self.row, self.place)
+        seeds = self._seeds(roots)
+        grow_trees(links, self.place, seeds, self.labels, self.dirty, Columns(*trees))
+
+    def _seeds(self, roots: Roots) -> Seeds:
+        count = roots.start.size - 1
+        lying = slice(roots.start[0], roots.start[-1])
+        reaches = np.isfinite(roots.offset[lying])
+        root = np.repeat(np.arange(count), np.diff(roots.start))[reaches]
+        sat, offset = self.place[roots.sat[lying][reaches]], roots.offset[lying][reaches]
+        block, lane = np.divmod(root, LANES)
+        order = np.lexsort((lane, sat, block))
+        start = np.searchsorted(block[order], np.arange(-(-count // LANES) + 1))
+        return Seeds(start, sat[order], lane[order].astype(np.int32), offset[order])
+
+
+def _as_roots(sources: RowArray | Roots) -> Roots:
+    if isinstance(sources, Roots):
+        return sources
+    sat = np.asarray(sources, dtype=np.int32)
+    if sat.ndim != 1:
+        raise InputError(f"sources have shape {sat.shape}; pass satellite rows, shape (R,)")
+    return Roots(np.arange(sat.size + 1), sat, np.zeros(sat.size))
+
+
+def _only(roots: Roots, first: int, stop: int) -> Roots:
+    return roots._replace(start=roots.start[first : stop + 1])
+
+
+def _empty_trees(roots: int, satellites: int, with_hops: bool) -> Trees:
+    cost, next_hop, hops = _tables((roots, satellites), [np.float64, np.int32, np.int16])
+    return Trees(cost, hops if with_hops else hops[:0], next_hop)
+
+
+def _tables(shape: tuple[int, int], kinds: Sequence[type]) -> list[NDArray[Any]]:
+    """Return arrays of one shape in one block of memory, where it may lie in huge pages.
+
+    Rows of many satellites and roots are touched in turn: with small pages, half the time and more
+    went into finding them.
+    """
+    sizes = [int(np.prod(shape)) * np.dtype(kind).itemsize for kind in kinds]
+    room = np.empty(sum(sizes) + HUGE_PAGE_BYTES, np.uint8)
+    ends = -room.ctypes.data % HUGE_PAGE_BYTES + np.cumsum(sizes)
+    return [
+        room[end - size : end].view(kind).reshape(shape)
+        for kind, size, end in zip(kinds, sizes, ends, strict=True)
+    ]
+
+
+def _check(neighbour: RowArray, length: FloatArray, roots: Roots) -> None:
+    """Refuse what would make a kernel read outside its arrays or never end."""
+    if neighbour.ndim != 2 or neighbour.shape != length.shape:
+        raise InputError(
+            f"neighbour has shape {neighbour.shape} and length {length.shape}; pass both (N, K)"
+        )
+    satellites = neighbour.shape[0]
+    if neighbour.size and neighbour.max() >= satellites:
+        raise InputError(f"neighbour names row {neighbour.max()}; pass -1 to {satellites - 1}")
+    start, sat, offset = roots
+    if sat.shape != offset.shape or sat.ndim != 1:
+        raise InputError(f"{sat.shape} satellites have {offset.shape} offsets; pass one for each")
+    if start.ndim != 1 or not start.size or start[0] < 0 or start[-1] > sat.size:
+        raise InputError(f"the roots' start does not lie in 0 to {sat.size}; pass R + 1 positions")
+    if (np.diff(start) < 0).any():
+        raise InputError("the roots' start falls somewhere; pass positions that only rise")
+    if sat.size and not 0 <= sat.min() <= sat.max() < satellites:
+        raise InputError(
+            f"a root names satellite rows {sat.min()} to {sat.max()}; pass 0 to {satellites - 1}"
+        )
+    if (offset < 0.0).any():
+        raise InputError(f"a root has an offset of {np.nanmin(offset)}; it cannot be negative")
