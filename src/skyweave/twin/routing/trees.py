@@ -73,8 +73,8 @@ def shortest_trees(
 ) -> Trees:
     """Return the shortest-path trees of all `sources` at one instant.
 
-    `sources` are satellites (R,), or `Roots` that are reached over several.  Counting hops takes a
-    fifth of the time: without them `hops` has shape (0, N).
+    `sources` are satellites (R,), or `Roots` that are reached over several.  Counting hops takes
+    a fifth to a third of the time: without them `hops` has shape (0, N).
 
     Equal costs are decided by row: the root's own offset before a relay, then the lowest row among
     the neighbours that lie nearer and realise the cost.  (Where only links that cost nothing lead
