@@ -6,7 +6,7 @@ Scipy gets its matrix ready made; in use its weights would have to be filled in 
 import sys
 
 import numpy as np
-from common import interleaved, verdict
+from common import interleaved, plus_grid, verdict
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
@@ -19,7 +19,7 @@ SATELLITES = PLANES * PER_PLANE
 
 def main() -> int:
     rng = np.random.default_rng(0)
-    neighbour, length_m = plus_grid()
+    neighbour, length_m = plus_grid(PLANES, PER_PLANE)
     seed_sat = rng.choice(SATELLITES, FEEDER_LINKS, replace=False).astype(np.int32)
     seed_cost_s = rng.uniform(0.002, 0.03, FEEDER_LINKS)
     graph = with_source(neighbour, length_m, seed_sat, seed_cost_s)
@@ -33,25 +33,6 @@ def main() -> int:
     print(f"scipy {wall_s['scipy'] * 1e3:.2f} ms, skyweave {wall_s['skyweave'] * 1e3:.2f} ms")
     ratio = wall_s["scipy"] / wall_s["skyweave"]
     return verdict("routing, 10k satellites, 1,700 feeder links", ratio, floor=1.0, aim=2.0)
-
-
-def plus_grid() -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours and link lengths (N, 4) of a 53-degree shell at 550 km, odd planes shifted."""
-    plane, slot = np.divmod(np.arange(SATELLITES), PER_PLANE)
-    along, node = 2 * np.pi * (slot + plane % 2 / 2) / PER_PLANE, 2 * np.pi * plane / PLANES
-    tilt = np.radians(53.0)
-    x, y = np.cos(along), np.sin(along)
-    sat_m = 6.928e6 * np.column_stack(
-        (
-            np.cos(node) * x - np.sin(node) * np.cos(tilt) * y,
-            np.sin(node) * x + np.cos(node) * np.cos(tilt) * y,
-            np.sin(tilt) * y,
-        )
-    )
-    steps = [(0, 1), (0, -1), (1, 0), (-1, 0)]
-    rows = [(plane + p) % PLANES * PER_PLANE + (slot + s) % PER_PLANE for p, s in steps]
-    neighbour = np.sort(np.column_stack(rows)).astype(np.int32)
-    return neighbour, np.linalg.norm(sat_m[neighbour] - sat_m[:, None], axis=2)
 
 
 def with_source(

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import interleaved, verdict
+from common import interleaved, plus_grid, verdict
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
@@ -151,25 +151,6 @@ def rustworkx(network: Network, sources: np.ndarray) -> dict[str, Callable[[], o
     graph.add_edges_from(undirected(network))
     lengths = rx.dijkstra_shortest_path_lengths
     return {"rustworkx (costs)": lambda: [lengths(graph, s, float) for s in sources.tolist()]}
-
-
-def plus_grid(planes: int, per_plane: int) -> Network:
-    """Neighbours and link lengths (N, 4) of a 53-degree shell at 550 km, odd planes shifted."""
-    plane, slot = np.divmod(np.arange(planes * per_plane), per_plane)
-    along = 2 * np.pi * (slot + plane % 2 / 2) / per_plane
-    node, tilt = 2 * np.pi * plane / planes, np.radians(53.0)
-    x, y = np.cos(along), np.sin(along)
-    sat_m = 6.928e6 * np.column_stack(
-        (
-            np.cos(node) * x - np.sin(node) * np.cos(tilt) * y,
-            np.sin(node) * x + np.cos(node) * np.cos(tilt) * y,
-            np.sin(tilt) * y,
-        )
-    )
-    steps = [(0, 1), (0, -1), (1, 0), (-1, 0)]
-    rows = [(plane + p) % planes * per_plane + (slot + s) % per_plane for p, s in steps]
-    neighbour = np.sort(np.column_stack(rows)).astype(np.int32)
-    return neighbour, np.linalg.norm(sat_m[neighbour] - sat_m[:, None], axis=2)
 
 
 def real_fleet() -> Network:

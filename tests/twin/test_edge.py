@@ -470,7 +470,7 @@ def flight_fixes(data):
 def bus_fixes(data):
     file = data / "trajectories/bus/liverpool_route14_outbound_2026-01-26.csv.gz"
     with gzip.open(file, "rt", encoding="utf-8") as lines:
-        rows = [row for row in csv.DictReader(lines)]  # noqa: C416 - rows are read while open
+        rows = list(csv.DictReader(lines))
     rows = [row for row in rows if row["trip_id"] == rows[0]["trip_id"]]
     return [
         (datetime.fromisoformat(row["timestamp"] + "+00:00"),

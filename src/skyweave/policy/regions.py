@@ -387,11 +387,17 @@ def _filled(area: Geometry, source: str) -> CellArray:
 def _tiles(area: Geometry) -> Iterator[Geometry]:
     """Yield boxes that cover an area between longitudes -180 and 180."""
     west, south, east, north = area.bounds
-    for lon_deg in np.arange(-180.0, 180.0, _TILE_DEG).tolist():
-        for lat_deg in np.arange(-90.0, 90.0, _TILE_DEG).tolist():
-            if west < lon_deg + _TILE_DEG and lon_deg < east:  # noqa: SIM102 - one idea per line
-                if south < lat_deg + _TILE_DEG and lat_deg < north:
-                    yield shapely.box(lon_deg, lat_deg, lon_deg + _TILE_DEG, lat_deg + _TILE_DEG)
+    for lon_deg in _tile_edges(-180.0, west, east):
+        for lat_deg in _tile_edges(-90.0, south, north):
+            yield shapely.box(lon_deg, lat_deg, lon_deg + _TILE_DEG, lat_deg + _TILE_DEG)
+
+
+def _tile_edges(first_deg: float, low_deg: float, high_deg: float) -> list[float]:
+    """Return where the tiles begin, counted from the world's edge, that a span reaches into."""
+    edges_deg = np.arange(first_deg, -first_deg, _TILE_DEG)
+    reached = (low_deg < edges_deg + _TILE_DEG) & (edges_deg < high_deg)
+    found: list[float] = edges_deg[reached].tolist()
+    return found
 
 
 def _h3_polygon(part: Geometry) -> Any:

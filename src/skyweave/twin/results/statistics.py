@@ -210,6 +210,7 @@ class _RttStore:
 
     def __init__(self, folder: Path, slots: int, terminals: int) -> None:
         self._shape = (slots, terminals)
+        # It lives as long as this store, whose `close` closes it.
         self._file: Any = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
 
     def add(self, rtt_s: FloatArray) -> None:

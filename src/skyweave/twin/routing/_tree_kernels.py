@@ -11,7 +11,7 @@ Intrinsics and the kernels that use them share this file because Numba's cache w
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils as numba_cgutils
 from numba.extending import intrinsic
