@@ -13,32 +13,23 @@ from numpy.typing import NDArray
 from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.frames import geodetic_to_itrf
 from skyweave.policy.reasons import Reason
-from skyweave.time import TimeGrid, instants
+from skyweave.time import TimeGrid
 from skyweave.twin.geometry import Mask, VisiblePairs, keep, visible_pairs
-from skyweave.twin.orbits import initialise, propagate
 from skyweave.twin.pipeline import fibre_s
 from skyweave.twin.routing import GroundLinks, GroundPath, ground_paths
 from skyweave.twin.sight import Places, sky_tests
 from skyweave.twin.sites import SiteSky
+from skyweave.twin.snapshots import snapshots
 from skyweave.twin.terminals import terminal_itrf
-from skyweave.twin.topology import (
-    are_feasible,
-    padded_adjacency,
-    padded_lengths_m,
-)
 from skyweave.twin.world import (
     World,
     gateway_itrf,
     gateway_mask,
-    isl_plan,
     site_mask,
     terminal_mask,
 )
 
-CHUNK_INSTANTS = 256  # propagated together
-
 FloatArray = NDArray[np.float64]
-EdgeArray = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -115,20 +106,15 @@ def paths_over_time(
     disjoint: str = "satellite",
 ) -> Iterator[Sample]:
     """Yield the cheapest ways from start to end at `at_utc + t_s`, in order of time."""
-    records = initialise(world.fleet.catalogue)
-    lasers = _Lasers(world, at_utc)
-    for first in range(0, t_s.size, CHUNK_INSTANTS):
-        grid = instants(at_utc, t_s[first : first + CHUNK_INSTANTS], world.scenario.source)
-        catalogue, orientation = world.fleet.catalogue, world.orientation
-        sat_itrf_m = propagate(catalogue, grid, orientation, records=records).sat_itrf_m
-        for k, (here, there) in enumerate(zip(start.places(grid), end.places(grid), strict=True)):
-            neighbour, length_m = lasers.at(float(grid.t_s[k]), sat_itrf_m[k])
-            near = _Sky(world, start, here, sat_itrf_m[k])
-            far = _Sky(world, end, there, sat_itrf_m[k])
+    for grid, chunk in snapshots(world, at_utc, t_s):
+        places = zip(start.places(grid), end.places(grid), strict=True)
+        for now, (here, there) in zip(chunk, places, strict=True):
+            near = _Sky(world, start, here, now.sat_itrf_m)
+            far = _Sky(world, end, there, now.sat_itrf_m)
             found = ground_paths(
-                neighbour, length_m, near.links, far.links, count=count, disjoint=disjoint
+                now.neighbour, now.length_m, near.links, far.links, count=count, disjoint=disjoint
             )
-            yield _sample(world, float(grid.t_s[k]), found, near, far)
+            yield _sample(world, now.t_s, found, near, far)
 
 
 class _Sky:
@@ -180,31 +166,3 @@ def _sample(world: World, t_s: float, found: list[GroundPath], near: _Sky, far: 
     )
     reason = near.reason or far.reason or Reason.NO_GATEWAY_PATH
     return Sample(t_s, paths, None if paths else reason)
-
-
-class _Lasers:
-    """The laser links at instants that only move forward; plans are stepped slot by slot."""
-
-    def __init__(self, world: World, at_utc: np.datetime64) -> None:
-        self._world, self._at_utc = world, at_utc
-        self._records = initialise(world.fleet.catalogue)
-        self._plan = isl_plan(world, at_utc)
-        self._planned: EdgeArray | None = None
-        self._slot = -1
-
-    def at(self, t_s: float, sat_itrf_m: FloatArray) -> tuple[EdgeArray, FloatArray]:
-        """Return neighbours and link lengths, (N, K) each, at an instant."""
-        planned = self._advance(int(t_s // self._world.scenario.time.slot_s))
-        up = planned[are_feasible(planned, sat_itrf_m, self._plan.limits)]
-        neighbour = padded_adjacency(up, len(sat_itrf_m), self._plan.degree)
-        return neighbour, padded_lengths_m(neighbour, sat_itrf_m)
-
-    def _advance(self, slot: int) -> EdgeArray:
-        while self._slot < slot or self._planned is None:
-            self._slot += 1
-            t_s = np.array([self._slot * self._world.scenario.time.slot_s])
-            grid = TimeGrid(self._at_utc, t_s)
-            catalogue, orientation = self._world.fleet.catalogue, self._world.orientation
-            now = propagate(catalogue, grid, orientation, records=self._records)
-            self._planned = self._plan.links(self._planned, self._slot, now.sat_itrf_m[0])
-        return self._planned

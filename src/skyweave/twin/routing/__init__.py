@@ -9,11 +9,13 @@ from skyweave.twin.routing.dijkstra import (
     ground_paths,
     walk,
 )
+from skyweave.twin.routing.ground_pairs import PairCosts, pair_costs
 from skyweave.twin.routing.trees import Roots, TreeBlock, Trees, shortest_trees, tree_blocks
 
 __all__ = [
     "GroundLinks",
     "GroundPath",
+    "PairCosts",
     "Roots",
     "SatelliteCosts",
     "TreeBlock",
@@ -21,6 +23,7 @@ __all__ = [
     "cheapest_to_ground",
     "ground_links",
     "ground_paths",
+    "pair_costs",
     "shortest_trees",
     "tree_blocks",
     "walk",

@@ -1,0 +1,98 @@
+"""The satellites and their laser links at free instants, without slots and without a scheduler."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyweave.frames import geodetic_to_itrf
+from skyweave.time import TimeGrid, instants
+from skyweave.twin.geometry import VisiblePairs, keep, visible_pairs
+from skyweave.twin.orbits import Sgp4Records, initialise, propagate
+from skyweave.twin.scenario import Site
+from skyweave.twin.sight import Places, sky_tests
+from skyweave.twin.topology import are_feasible, padded_adjacency, padded_lengths_m
+from skyweave.twin.world import World, isl_plan, site_mask
+
+CHUNK_INSTANTS = 256  # propagated together
+
+FloatArray = NDArray[np.float64]
+RowArray = NDArray[np.int32]
+
+
+class Snapshot(NamedTuple):
+    """One instant: N satellites, each with at most K laser links."""
+
+    t_s: float
+    sat_itrf_m: FloatArray  # (N, 3), NaN where there is no valid position
+    neighbour: RowArray  # (N, K) satellite rows, -1 after the last
+    length_m: FloatArray  # (N, K), inf where there is no link
+
+
+def snapshots(
+    world: World, at_utc: np.datetime64, t_s: FloatArray
+) -> Iterator[tuple[TimeGrid, Iterator[Snapshot]]]:
+    """Yield the instants `at_utc + t_s` (rising), chunk by chunk, each with its own snapshots.
+
+    Read a chunk to its end before asking for the next one: laser plans go through time in order.
+    """
+    records = initialise(world.fleet.catalogue)
+    lasers = _Lasers(world, at_utc, records)
+    for first in range(0, t_s.size, CHUNK_INSTANTS):
+        grid = instants(at_utc, t_s[first : first + CHUNK_INSTANTS], world.scenario.source)
+        yield grid, _chunk(world, grid, records, lasers)
+
+
+def site_places(sites: Sequence[Site]) -> Places:
+    """Return the positions and ellipsoid normals of fixed sites, (S, 3) each."""
+    columns = [(site.lat_deg, site.lon_deg, site.height_wgs84_m) for site in sites]
+    return geodetic_to_itrf(*np.array(columns, dtype=np.float64).reshape(-1, 3).T)
+
+
+def site_views(
+    world: World, places: Places, sat_itrf_m: FloatArray
+) -> tuple[VisiblePairs, FloatArray]:
+    """Return the satellites that sites may use at one instant, and how far they are, (P,)."""
+    usable_m = np.where(world.fleet.serves[:, None], sat_itrf_m, np.nan)
+    seen = visible_pairs(*places, usable_m, site_mask(world, len(places[0])))
+    for _, test in sky_tests(world, None):
+        seen = keep(seen, test(seen, places, usable_m))
+    line_m = usable_m[seen.sat] - places[0][seen.site_rows]
+    return seen, np.asarray(np.linalg.norm(line_m, axis=1))
+
+
+def _chunk(
+    world: World, grid: TimeGrid, records: Sgp4Records, lasers: "_Lasers"
+) -> Iterator[Snapshot]:
+    catalogue, orientation = world.fleet.catalogue, world.orientation
+    sat_itrf_m = propagate(catalogue, grid, orientation, records=records).sat_itrf_m
+    for t_s, now_m in zip(grid.t_s.tolist(), sat_itrf_m, strict=True):
+        yield Snapshot(t_s, now_m, *lasers.at(t_s, now_m))
+
+
+class _Lasers:
+    """The laser links at instants that only move forward; plans are stepped slot by slot."""
+
+    def __init__(self, world: World, at_utc: np.datetime64, records: Sgp4Records) -> None:
+        self._world, self._at_utc, self._records = world, at_utc, records
+        self._plan = isl_plan(world, at_utc)
+        self._planned: RowArray | None = None
+        self._slot = -1
+
+    def at(self, t_s: float, sat_itrf_m: FloatArray) -> tuple[RowArray, FloatArray]:
+        """Return neighbours and link lengths, (N, K) each, at an instant."""
+        planned = self._advance(int(t_s // self._world.scenario.time.slot_s))
+        up = planned[are_feasible(planned, sat_itrf_m, self._plan.limits)]
+        neighbour = padded_adjacency(up, len(sat_itrf_m), self._plan.degree)
+        return neighbour, padded_lengths_m(neighbour, sat_itrf_m)
+
+    def _advance(self, slot: int) -> RowArray:
+        while self._slot < slot or self._planned is None:
+            self._slot += 1
+            t_s = np.array([self._slot * self._world.scenario.time.slot_s])
+            grid = TimeGrid(self._at_utc, t_s)
+            catalogue, orientation = self._world.fleet.catalogue, self._world.orientation
+            now = propagate(catalogue, grid, orientation, records=self._records)
+            self._planned = self._plan.links(self._planned, self._slot, now.sat_itrf_m[0])
+        return self._planned
