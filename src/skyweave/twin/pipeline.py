@@ -81,7 +81,7 @@ def networks(
     gateway_m, up = gateway_itrf(world.gateways)
     gateways = np.where(world.gateway_is_up[:, None], gateway_m, np.nan), up
     antennas = world.gateways.antennas
-    planned, feeders = None, None
+    links, feeders = None, None
     for first in range(0, stop, CHUNK_SLOTS):
         last = min(first + CHUNK_SLOTS, stop)
         progress(f"links: slot {first} of {stop}")
@@ -90,12 +90,12 @@ def networks(
         remaining = remaining_slots(views, world.horizon)
         for slot in range(first, last):
             k = slot - first
-            planned, edges = step(plan, planned, slot, sat_itrf_m[k], sat_itrf_m[k + 1])
+            links = step(plan, links, slot, sat_itrf_m[k], sat_itrf_m[k + 1])
             feeders = assign_feeders(
                 feeders, views[k], remaining[k], antennas, usable_sat=world.fleet.serves
             )
             lasting = keep(views[k], remaining[k] >= 1)
-            yield SlotNetwork(slot, feeders, edges, _in_gateway_view(world, lasting))
+            yield SlotNetwork(slot, feeders, links.up, _in_gateway_view(world, lasting))
 
 
 def _in_gateway_view(world: World, views: VisiblePairs) -> BoolArray:

@@ -1,5 +1,6 @@
 """Edges, feasibility and slots, against brute force."""
 
+import pickle
 import textwrap
 
 import networkx
@@ -19,6 +20,7 @@ from skyweave.twin.topology.isl import (
     are_feasible,
     as_edges,
     edge_lengths_m,
+    edge_rows,
     padded_adjacency,
     padded_lengths_m,
     step,
@@ -92,15 +94,88 @@ def test_edges_are_sorted_pairs_each_once_and_never_to_oneself():
 
 
 def test_a_link_that_ends_within_the_slot_is_absent_but_stays_planned():
-    near, far = in_a_row(3, 1e6), in_a_row(3, 1e6)
-    far[2] = 2.5e7 * near[2] / np.linalg.norm(near[2])
+    near, far = in_a_row(3, 1e6), gone_far(in_a_row(3, 1e6))
     plan = chain_of_the_docstring()
     plan.limits = LinkLimits(max_range_m=5e6)
     for start_m, end_m in [(near, far), (far, near)]:
-        planned, up = step(plan, None, 0, start_m, end_m)
-        assert planned.tolist() == [[0, 1], [1, 2]]
-        assert up.tolist() == [[0, 1]]
-    assert step(plan, planned, 1, near, near)[1].tolist() == [[0, 1], [1, 2]]
+        state = step(plan, None, 0, start_m, end_m)
+        assert state.planned.tolist() == state.ready.tolist() == [[0, 1], [1, 2]]
+        assert state.up.tolist() == [[0, 1]]
+    assert step(plan, state, 1, near, near).up.tolist() == [[0, 1], [1, 2]]
+
+
+def gone_far(sat_m):
+    """The same with the last satellite out of everyone's range."""
+    sat_m[-1] = 2.5e7 * sat_m[-1] / np.linalg.norm(sat_m[-1])
+    return sat_m
+
+
+class Scripted:
+    """A plan that says what it is told, slot by slot."""
+
+    degree = 4
+
+    def __init__(self, script, acquisition_slots):
+        self.script = script
+        self.limits = LinkLimits(max_range_m=5e6, acquisition_slots=acquisition_slots)
+
+    def links(self, previous, slot, sat_itrf_m):
+        return as_edges(*np.array(self.script[slot], int).reshape(-1, 2).T)
+
+
+def up_by_hand(script, feasible, wait, first):
+    """What carries, told link by link: so many slots of being planned and feasible must pass."""
+    held, carried = {}, []
+    for slot, (planned, good) in enumerate(zip(script, feasible, strict=True)):
+        if slot < first:
+            carried.append([])
+            continue
+        held = {link: held.get(link, 0 if slot > first else wait) for link in planned}
+        carried.append(sorted(link for link in planned if link in good and held[link] >= wait))
+        held = {link: held[link] + 1 for link in planned if link in good}
+    return carried
+
+
+LINKS_OF_FOUR = [(a, b) for a in range(4) for b in range(a + 1, 4)]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(LINKS_OF_FOUR), unique=True), min_size=1, max_size=9),
+    st.integers(0, 3),
+    st.integers(0, 2),
+    st.data(),
+)
+def test_new_and_interrupted_links_carry_only_once_they_are_acquired(script, wait, first, data):
+    lost = [data.draw(st.sets(st.integers(0, 3))) for _ in script]
+    plan, near, state = Scripted(script, wait), in_a_row(4, 1e6), None
+    feasible = [{link for link in LINKS_OF_FOUR if not set(link) & gone} for gone in map(set, lost)]
+    expected = up_by_hand(script, feasible, wait, first)
+    for slot in range(first, len(script)):
+        end_m = near.copy()
+        end_m[list(lost[slot])] = np.nan
+        state = step(plan, state, slot, near, end_m)
+        assert [tuple(pair) for pair in state.up.tolist()] == expected[slot]
+        assert {tuple(pair) for pair in state.up.tolist()} == {
+            tuple(pair) for pair in state.ready.tolist()
+        } & feasible[slot]
+
+
+def test_a_state_survives_pickling():
+    plan, near, far = Scripted([[(0, 1), (1, 2)]] * 4, 2), in_a_row(3, 1e6), in_a_row(3, 1e6)
+    first = step(plan, None, 0, near, gone_far(far))
+    again = pickle.loads(pickle.dumps(first))
+    for slot in (1, 2, 3):
+        first, again = step(plan, first, slot, near, near), step(plan, again, slot, near, near)
+        assert first.up.tolist() == again.up.tolist() == [[0, 1], [1, 2]][: 1 if slot < 3 else 2]
+
+
+@settings(deadline=None)
+@given(*[st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9))).map(list)] * 2)
+def test_the_row_of_an_edge_is_where_it_stands_in_the_other_list(some, others):
+    edges, among = (as_edges(*np.array(pairs, int).reshape(-1, 2).T) for pairs in (some, others))
+    place = {tuple(pair): row for row, pair in enumerate(among.tolist())}
+    assert edge_rows(edges, among).tolist() == [place.get(tuple(e), -1) for e in edges.tolist()]
 
 
 @settings(deadline=None)
@@ -135,8 +210,8 @@ def test_more_links_than_the_degree_are_refused_with_advice():
 
 def test_no_links_at_all_are_an_empty_table():
     plan = make_plan("none", NOBODY, NOON, 15.0)
-    planned, up = step(plan, None, 0, in_a_row(5, 1e6), in_a_row(5, 1e6))
-    assert planned.shape == up.shape == (0, 2)
+    state = step(plan, None, 0, in_a_row(5, 1e6), in_a_row(5, 1e6))
+    assert state.planned.shape == state.up.shape == (0, 2)
     assert padded_adjacency(NO_EDGES, 5, plan.degree).shape == (5, 0)
     assert padded_adjacency(NO_EDGES, 5, 2).tolist() == [[-1, -1]] * 5
 

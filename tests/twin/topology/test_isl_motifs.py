@@ -39,7 +39,7 @@ def on_circles(catalogue, turn_deg=0.0, altitude_m=550e3):
 def planned(name, catalogue, sat_m=None, **options):
     plan = make_plan(name, catalogue, NOON, 15.0, **options)
     sat_m = on_circles(catalogue) if sat_m is None else sat_m
-    return step(plan, None, 0, sat_m, sat_m)[1]
+    return step(plan, None, 0, sat_m, sat_m).up
 
 
 def degrees(edges, satellites):

@@ -21,6 +21,7 @@ from skyweave.twin.topology.ground import (
 from skyweave.twin.topology.isl import (
     IslPlan,
     LinkLimits,
+    LinkState,
     are_feasible,
     as_edges,
     edge_lengths_m,
@@ -38,6 +39,7 @@ __all__ = [
     "Gateways",
     "IslPlan",
     "LinkLimits",
+    "LinkState",
     "Pops",
     "are_feasible",
     "as_edges",

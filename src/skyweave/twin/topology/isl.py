@@ -2,9 +2,10 @@
 
 Edges are an (E, 2) int32 array of row pairs a < b in lexicographic order, each pair once.
 
-A plan says which pairs *want* to be linked; `step` leaves out, slot by slot, those that are not
-feasible at both ends of the slot.  They stay in the plan and return when feasible again.  A plan of
-one's own needs three members, for example a chain in catalogue order:
+A plan says which pairs *want* to be linked; `step` says, slot by slot, which of them carry: those
+that are feasible at both ends of the slot, once they are acquired.  The others stay in the plan and
+return when feasible again.  A plan of one's own needs three members, for example a chain in
+catalogue order:
 
     class Chain:
         degree = 2
@@ -28,16 +29,18 @@ from skyweave.kernels import kernel
 FloatArray = NDArray[np.float64]
 EdgeArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
+RowArray = NDArray[np.int64]
 
 NO_EDGES: EdgeArray = np.empty((0, 2), np.int32)
 
 
 @dataclass(frozen=True)
 class LinkLimits:
-    """What a laser can bridge."""
+    """What a laser can bridge, and how long it takes to find its partner."""
 
     max_range_m: float = np.inf
     min_grazing_m: float = 80_000.0  # the beam stays out of the air below (Bhattacherjee 2019)
+    acquisition_slots: int = 0  # a link that is new or was not feasible carries only after these
 
 
 class IslPlan(Protocol):
@@ -54,27 +57,58 @@ class IslPlan(Protocol):
     def links(self, previous: EdgeArray | None, slot: int, sat_itrf_m: FloatArray) -> EdgeArray:
         """Return the planned edges, feasible or not, in force during a slot.
 
-        `previous` is what this method returned for the slot before (None at the start: the plan's
-        whole state); `sat_itrf_m` (N, 3) are the positions at the slot's start.
+        `previous` is what this method returned for the slot before (None at the start), the plan's
+        whole state; `sat_itrf_m` (N, 3) are the positions at the slot's start.
         """
+
+
+@dataclass(frozen=True, eq=False)
+class LinkState:
+    """The laser links of one slot: what carries, and all that the next slot depends on."""
+
+    slot: int
+    planned: EdgeArray  # (E, 2)
+    ready_slot: RowArray  # (E,) the first slot in which each is acquired, this or an earlier one
+    is_feasible: BoolArray  # (E,) within the limits at both ends of the slot
+
+    @property
+    def ready(self) -> EdgeArray:
+        """The planned edges acquired by this slot, feasible all through it or not."""
+        return self.planned[self.ready_slot <= self.slot]
+
+    @property
+    def up(self) -> EdgeArray:
+        """The edges that carry for the whole slot."""
+        return self.planned[self.is_feasible & (self.ready_slot <= self.slot)]
 
 
 def step(
     plan: IslPlan,
-    previous: EdgeArray | None,
+    before: LinkState | None,
     slot: int,
     start_itrf_m: FloatArray,
     end_itrf_m: FloatArray,
-) -> tuple[EdgeArray, EdgeArray]:
-    """Return the planned edges, to hand to the next step, and those up for the whole slot.
+) -> LinkState:
+    """Return the links of a slot from those of the slot before, None where the run begins.
 
     `start_itrf_m` and `end_itrf_m` (N, 3) are the positions at both ends of the slot.  Call it in
-    slot order, from any slot on with the `previous` of the slot before.
+    slot order, from any slot on.  A run begins with all its links acquired.
     """
-    planned = plan.links(previous, slot, start_itrf_m)
-    up = are_feasible(planned, start_itrf_m, plan.limits)
-    up &= are_feasible(planned, end_itrf_m, plan.limits)
-    return planned, planned[up]
+    planned = plan.links(None if before is None else before.planned, slot, start_itrf_m)
+    feasible = are_feasible(planned, start_itrf_m, plan.limits)
+    feasible &= are_feasible(planned, end_itrf_m, plan.limits)
+    return LinkState(slot, planned, _ready_slot(planned, before, slot, plan.limits), feasible)
+
+
+def _ready_slot(
+    planned: EdgeArray, before: LinkState | None, slot: int, limits: LinkLimits
+) -> RowArray:
+    if before is None:
+        return np.full(len(planned), slot)
+    row = edge_rows(planned, before.planned)
+    is_tracked = (row >= 0) & np.append(before.is_feasible, False)[row]
+    found = np.append(before.ready_slot, 0)[row]
+    return np.where(is_tracked, found, slot + limits.acquisition_slots)
 
 
 def as_edges(a: NDArray[np.integer], b: NDArray[np.integer]) -> EdgeArray:
@@ -82,6 +116,15 @@ def as_edges(a: NDArray[np.integer], b: NDArray[np.integer]) -> EdgeArray:
     low, high = np.minimum(a, b).astype(np.int64), np.maximum(a, b).astype(np.int64)
     keys = np.unique((low << 32 | high)[low != high])
     return np.column_stack((keys >> 32, keys & 0xFFFFFFFF)).astype(np.int32)
+
+
+def edge_rows(edges: EdgeArray, among: EdgeArray) -> RowArray:
+    """Return the row of each edge in another edge array, shape (E,), -1 where it is not there."""
+    if edges is among:
+        return np.arange(len(edges))
+    keys, known = (pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1] for pairs in (edges, among))
+    row = np.searchsorted(known, keys)
+    return np.where(np.append(known, -1)[row] == keys, row, -1)
 
 
 def are_feasible(edges: EdgeArray, sat_itrf_m: FloatArray, limits: LinkLimits) -> BoolArray:
