@@ -12,7 +12,13 @@ from skyweave.twin.geometry import VisiblePairs, keep, visible_pairs
 from skyweave.twin.orbits import Sgp4Records, initialise, propagate
 from skyweave.twin.scenario import Site
 from skyweave.twin.sight import Places, sky_tests
-from skyweave.twin.topology import are_feasible, padded_adjacency, padded_lengths_m
+from skyweave.twin.topology import (
+    LinkState,
+    are_feasible,
+    padded_adjacency,
+    padded_lengths_m,
+    step,
+)
 from skyweave.twin.world import World, isl_plan, site_mask
 
 CHUNK_INSTANTS = 256  # propagated together
@@ -77,22 +83,27 @@ class _Lasers:
     def __init__(self, world: World, at_utc: np.datetime64, records: Sgp4Records) -> None:
         self._world, self._at_utc, self._records = world, at_utc, records
         self._plan = isl_plan(world, at_utc)
-        self._planned: RowArray | None = None
-        self._slot = -1
+        self._end_m = self._boundary(0)  # of the last slot, where the next one starts
+        self._state = self._next(None)
 
     def at(self, t_s: float, sat_itrf_m: FloatArray) -> tuple[RowArray, FloatArray]:
         """Return neighbours and link lengths, (N, K) each, at an instant."""
-        planned = self._advance(int(t_s // self._world.scenario.time.slot_s))
-        up = planned[are_feasible(planned, sat_itrf_m, self._plan.limits)]
+        while self._state.slot < int(t_s // self._world.scenario.time.slot_s):
+            self._state = self._next(self._state)
+        ready = self._state.ready
+        up = ready[are_feasible(ready, sat_itrf_m, self._plan.limits)]
         neighbour = padded_adjacency(up, len(sat_itrf_m), self._plan.degree)
         return neighbour, padded_lengths_m(neighbour, sat_itrf_m)
 
-    def _advance(self, slot: int) -> RowArray:
-        while self._slot < slot or self._planned is None:
-            self._slot += 1
-            t_s = np.array([self._slot * self._world.scenario.time.slot_s])
-            grid = TimeGrid(self._at_utc, t_s)
-            catalogue, orientation = self._world.fleet.catalogue, self._world.orientation
-            now = propagate(catalogue, grid, orientation, records=self._records)
-            self._planned = self._plan.links(self._planned, self._slot, now.sat_itrf_m[0])
-        return self._planned
+    def _next(self, before: LinkState | None) -> LinkState:
+        slot = 0 if before is None else before.slot + 1
+        start_m, self._end_m = self._end_m, self._boundary(slot + 1)
+        return step(self._plan, before, slot, start_m, self._end_m)
+
+    def _boundary(self, slot: int) -> FloatArray:
+        """Return the satellites at the start of a slot, (N, 3)."""
+        grid = TimeGrid(self._at_utc, np.array([slot * self._world.scenario.time.slot_s]))
+        catalogue, orientation = self._world.fleet.catalogue, self._world.orientation
+        positions = propagate(catalogue, grid, orientation, records=self._records)
+        at_start_m: FloatArray = positions.sat_itrf_m[0]
+        return at_start_m
