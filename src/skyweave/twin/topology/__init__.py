@@ -29,6 +29,7 @@ from skyweave.twin.topology.isl import (
     padded_lengths_m,
     step,
 )
+from skyweave.twin.topology.plane_names import plane_names
 from skyweave.twin.topology.plans import PLAN_NAMES, make_plan
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "padded_adjacency",
     "padded_lengths_m",
     "parse_failure",
+    "plane_names",
     "pops_failed",
     "rehomed",
     "step",
