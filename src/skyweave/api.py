@@ -16,32 +16,23 @@ import numpy as np
 
 from skyweave.doctor import examine
 from skyweave.errors import InputError
-from skyweave.places import resolve_place
 from skyweave.policy.regions import region_from_geojson
 from skyweave.time import format_utc, parse_utc
 from skyweave.twin.catalogue import check_catalogue
 from skyweave.twin.catalogue.cache import cache_folder
 from skyweave.twin.catalogue.update import update_catalogue
 from skyweave.twin.edge import own_moving_row, predict_edges, read_region
+from skyweave.twin.endpoints import endpoint, operator_of
 from skyweave.twin.explanation import explain_slot
-from skyweave.twin.paths import (
-    Endpoint,
-    Sample,
-    gateway_endpoint,
-    paths_over_time,
-    place_endpoint,
-    pop_endpoint,
-    terminal_endpoint,
-)
+from skyweave.twin.paths import Sample, paths_over_time
 from skyweave.twin.results.folder import Run, load_run
 from skyweave.twin.results.plots import PLOTS, plot_run
 from skyweave.twin.results.sky import plot_sky
 from skyweave.twin.results.style import check_picture
 from skyweave.twin.run import run_system
-from skyweave.twin.scenario import Scenario, Site, build_scenario, read_scenario
+from skyweave.twin.scenario import Scenario, build_scenario, read_scenario
 from skyweave.twin.sky import sky_picture
-from skyweave.twin.terminals import Terminals
-from skyweave.twin.world import System, World, build_system, terminal_row
+from skyweave.twin.world import System, build_system, terminal_row
 
 Progress = Callable[[str], None]
 ScenarioSource = str | Path | Scenario
@@ -176,8 +167,8 @@ def path(
     if disjoint not in ("satellite", "edge"):
         raise InputError(f'--disjoint = "{disjoint}": expected satellite or edge')
     system = build_system(scenario)
-    world = system.operator(operator or _operator_of(system, start, end))
-    near, far = _endpoint(world, start), _endpoint(world, end)
+    world = system.operator(operator or operator_of(system, start, end))
+    near, far = endpoint(world, start), endpoint(world, end)
     if near.name == far.name:
         raise InputError(f'FROM and TO are both "{near.name}"; give two different places')
     at_utc = parse_utc(at if at is not None else scenario.time.start_utc, "--at")
@@ -335,61 +326,3 @@ def _sample(sample: Sample, k: int) -> dict[str, Any]:
     if k > 1:
         found["paths"] = [{"rtt_s": rtt_s, "nodes": list(n)} for rtt_s, n in sample.paths]
     return found
-
-
-def _operator_of(system: System, *ends: str) -> str:
-    """Return the first operator that knows all of the ends; refuse ends of different networks."""
-    knowing = [_operators_knowing(system, name) for name in ends]
-    shared = [name for name in knowing[0] if all(name in others for others in knowing)]
-    if not shared:
-        owners = " and ".join(dict.fromkeys(names[0] for names in knowing))
-        raise InputError(
-            f"{' and '.join(ends)} belong to {owners}: no path leads through "
-            "both networks; name one with --operator and give the other end as a place"
-        )
-    return shared[0]
-
-
-def _operators_knowing(system: System, name: str) -> list[str]:
-    """Return whose a gateway, a PoP or a terminal is; any other place is all operators'."""
-    worlds = [part.world for part in system.parts]
-    ground = [
-        world.operator
-        for world in worlds
-        if name in (*world.gateways.gateway_id.tolist(), *world.pops.pop_id.tolist())
-    ]
-    if ground or len(worlds) == 1:
-        return ground or [worlds[0].operator]
-    own = _own_places(worlds[0].scenario.sites, system.terminals)
-    row = resolve_place(name, own).own - len(worlds[0].scenario.sites)
-    if row >= 0:
-        return [system.part_of(row)[0].world.operator]
-    return [world.operator for world in worlds]
-
-
-def _own_places(sites: Sequence[Site], terminals: Terminals) -> list[tuple[str, Sequence[str]]]:
-    """Return names and aliases of a scenario's sites, then of its terminals."""
-    names = zip(terminals.terminal_id.tolist(), terminals.name.tolist(), strict=True)
-    return [
-        *((site.name, site.aliases) for site in sites),
-        *((identity, (label,) if label else ()) for identity, label in names),
-    ]
-
-
-def _endpoint(world: World, name: str) -> Endpoint:
-    """Resolve a name to a site, a terminal, a gateway or a PoP of the scenario, else to a city."""
-    sites, terminals = world.scenario.sites, world.terminals
-    if name in world.gateways.gateway_id.tolist():
-        return gateway_endpoint(world, world.gateways.row(name))
-    if name in world.pops.pop_id.tolist():
-        return pop_endpoint(world, world.pops.row(name))
-    place = resolve_place(name, _own_places(sites, terminals))
-    if place.own >= len(sites):
-        return terminal_endpoint(world, place.own - len(sites))
-    if place.own >= 0:
-        return _site_endpoint(world, sites[place.own])
-    return place_endpoint(world, place.name, place.lat_deg, place.lon_deg)
-
-
-def _site_endpoint(world: World, site: Site) -> Endpoint:
-    return place_endpoint(world, site.name, site.lat_deg, site.lon_deg, site.height_wgs84_m)
