@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -50,11 +51,17 @@ def test_the_licence_is_the_whole_apache_licence():
     assert "END OF TERMS AND CONDITIONS" in text
 
 
-def test_the_build_tool_reproduces_every_file(reference_data):
-    specification = importlib.util.spec_from_file_location("build", ROOT / "tools/data/build.py")
-    build = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(build)
-    built = dict(build.built_files(reference_data))
+def tool(name: str) -> ModuleType:
+    """Return a program of tools/data as a module."""
+    specification = importlib.util.spec_from_file_location(name, ROOT / f"tools/data/{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_tools_reproduce_every_file(reference_data):
+    built = dict(tool("build").built_files(reference_data))
+    built |= dict(tool("hypatia_scenarios").built_files(reference_data))
     # .xz files are compared decompressed: the packing depends on the version of liblzma.
     different = [name for name, content in built.items() if read_data(name) != content]
     assert different == []
@@ -64,9 +71,7 @@ def test_the_build_tool_reproduces_every_file(reference_data):
 
 
 def test_the_demos_files_are_reproduced(tmp_path):
-    specification = importlib.util.spec_from_file_location("demo", ROOT / "tools/data/demo.py")
-    demo = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(demo)
+    demo = tool("demo")
     demo.TARGET = tmp_path
     demo.main()
     for name in ("fleet.csv", "convoy.csv", "flight.csv"):

@@ -1,14 +1,15 @@
-"""Write scenarios/hypatia/*.toml: the published workloads with the 100 cities of their site file.
+"""Write the packaged scenarios hypatia/*.toml: the published workloads with the 100 cities of their site file.
 
 SKYWEAVE_REFERENCE_DATA=FOLDER python tools/data/hypatia_scenarios.py
 """
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 SITES = "oracles/hypatia_kuiper_630/ground_stations_top_100.basic.txt"
-TARGET = Path(__file__).parents[2] / "scenarios" / "hypatia"
+TARGET = Path(__file__).parents[2] / "src" / "skyweave" / "data"
 
 # name, km of the range formula, its elevation, rev/day, inclination, planes, satellites each
 SHELLS = (
@@ -39,7 +40,7 @@ TEXT = """\
 {note}title = "Hypatia {name}"
 
 # The 100 most populous cities, at the exact coordinates of the paper's site file (MIT licence,
-# copyright (c) 2020 ETH Zurich; the notice is in tests/golden/hypatia).
+# copyright (c) 2020 ETH Zurich; the notice is in CREDITS.md of the data).
 sites = [
 {sites}
 ]
@@ -72,8 +73,8 @@ per_plane = {slots}
 """
 
 
-def sites() -> str:
-    lines = (Path(os.environ["SKYWEAVE_REFERENCE_DATA"]) / SITES).read_text().split()
+def sites(reference: Path) -> str:
+    lines = (reference / SITES).read_text(encoding="utf-8").split()
     rows = []
     for line in lines:
         _, name, lat, lon, height = line.split(",")
@@ -90,7 +91,9 @@ def max_range_m(name: str, altitude_km: int, elevation_deg: float) -> float:
     return 1000.0 * math.hypot(cone_km, altitude_km)
 
 
-def main() -> None:
+def built_files(reference: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield each file's name, as in the folder of data, and its content."""
+    cities = sites(reference)
     for name, altitude, elevation, mean_motion, inclination, planes, slots in SHELLS:
         seconds = 86400.0 / mean_motion
         flown = (398600.8 * (seconds / (2 * math.pi)) ** 2) ** (1 / 3) - 6378.135
@@ -106,9 +109,14 @@ def main() -> None:
             slots=slots,
             flown=round(flown),
             range_m=max_range_m(name, altitude, elevation),
-            sites=sites(),
+            sites=cities,
         )
-        (TARGET / f"{name}.toml").write_text(text, encoding="utf-8")
+        yield f"hypatia/{name}.toml", text.encode()
+
+
+def main() -> None:
+    for name, content in built_files(Path(os.environ["SKYWEAVE_REFERENCE_DATA"])):
+        (TARGET / name).write_bytes(content)
 
 
 if __name__ == "__main__":
