@@ -1,5 +1,6 @@
 """Routing: cheapest ways over a slot's network, to the ground and between ground sites."""
 
+from skyweave.twin.routing.betweenness import Uses
 from skyweave.twin.routing.dijkstra import (
     GroundLinks,
     GroundPath,
@@ -9,21 +10,36 @@ from skyweave.twin.routing.dijkstra import (
     ground_paths,
     walk,
 )
-from skyweave.twin.routing.ground_pairs import PairCosts, pair_costs
+from skyweave.twin.routing.ground_pairs import (
+    PairCosts,
+    PairWays,
+    list_nodes,
+    mark_ways,
+    no_ways,
+    pair_costs,
+)
+from skyweave.twin.routing.relays import RelayedCosts, relayed_costs
 from skyweave.twin.routing.trees import Roots, TreeBlock, Trees, shortest_trees, tree_blocks
 
 __all__ = [
     "GroundLinks",
     "GroundPath",
     "PairCosts",
+    "PairWays",
+    "RelayedCosts",
     "Roots",
     "SatelliteCosts",
     "TreeBlock",
     "Trees",
+    "Uses",
     "cheapest_to_ground",
     "ground_links",
     "ground_paths",
+    "list_nodes",
+    "mark_ways",
+    "no_ways",
     "pair_costs",
+    "relayed_costs",
     "shortest_trees",
     "tree_blocks",
     "walk",
