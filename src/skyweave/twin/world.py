@@ -362,5 +362,5 @@ def isl_plan(world: World, epoch_utc: np.datetime64) -> IslPlan:
         world.fleet.catalogue,
         epoch_utc,
         scenario.time.slot_s,
-        degree=scenario.isl.nearest,
+        isl=scenario.isl,
     )

@@ -226,8 +226,3 @@ def test_no_links_at_all_are_an_empty_table():
 def test_an_unknown_plan_is_refused_with_the_known_ones(name, text):
     with pytest.raises(InputError, match=text):
         make_plan(name, NOBODY, NOON, 15.0)
-
-
-def test_less_than_one_link_per_satellite_is_refused():
-    with pytest.raises(InputError, match=r"isl.degree: found 0, expected at least 1"):
-        make_plan("nearest-n", NOBODY, NOON, 15.0, degree=0)

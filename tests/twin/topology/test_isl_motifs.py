@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from skyweave.constants import WGS84_A_M
 from skyweave.errors import InputError
 from skyweave.twin.catalogue import hypatia_shell, mean_altitude_m, walker_delta, walker_star
+from skyweave.twin.scenario.models import Isl
 from skyweave.twin.topology.isl import are_feasible, edge_lengths_m, step
 from skyweave.twin.topology.motifs import NearestPlan
 from skyweave.twin.topology.plans import make_plan
@@ -229,7 +230,7 @@ def test_nearest_n_passes_over_satellites_at_nan_and_those_that_do_not_relay():
     sat_m = on_circles(shell)
     sat_m[7] = np.nan
     relays = np.arange(len(shell)) != 8
-    edges = planned("nearest-n", shell, sat_m, relays=relays, degree=3)
+    edges = planned("nearest-n", shell, sat_m, relays=relays, isl=Isl(nearest=3))
     assert not np.isin(edges, [7, 8]).any()
     assert np.isin([6, 9], edges).all()
 

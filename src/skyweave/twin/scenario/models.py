@@ -151,13 +151,76 @@ class Visibility(Section):
         return self
 
 
-class Isl(Section):
-    """Laser links between satellites."""
+Offset = tuple[Annotated[int, Field(ge=-999, le=999)], Annotated[int, Field(ge=-999, le=999)]]
 
-    plan: Literal["none", "plus-grid", "ring", "nearest-n", "fleet"] | None = None
+# Keys of `[isl]` that only some plans know; the others hold for every plan with links.
+_KEYS_OF_PLANS = {
+    "nearest": "nearest-n",
+    "motif": "motif",
+    "policy": "fleet",
+    "replan_s": "fleet",
+    "keep_slew_deg_s": "fleet",
+}
+
+
+class Isl(Section):
+    """Laser links between satellites.
+
+    A link is planned by the rule of `plan`, and carries while it is within range and above the air
+    at both ends of a slot, once it is acquired.
+    """
+
+    plan: Literal["none", "plus-grid", "ring", "motif", "nearest-n", "fleet"] | None = None
     """the default is `"fleet"` for real satellites, `"plus-grid"` for shells"""
     nearest: Annotated[int, Field(ge=1, le=8)] = 4
     """links per satellite of `nearest-n`"""
+    motif: Annotated[tuple[Offset, ...], Field(max_length=8)] = ()
+    """of `motif`: offsets `[planes, slots]` at which every satellite has a link, and one as far the
+    other way; `[[0, 1], [1, 0]]` is `plus-grid`, `[[0, 1]]` is `ring`"""
+    policy: Literal["static", "rings", "four"] = "static"
+    """of `fleet`, which no source tells: rings in the planes and one planned cross link each;
+    `"rings"`, no cross links; or `"four"`, one to the east and one to the west each"""
+    max_range_m: Positive | None = None
+    """longest link; the default is 5,400 km for `fleet` and `nearest-n`, and no limit for others"""
+    min_grazing_m: Annotated[float, Field(ge=0, le=1_000_000)] = 80_000.0
+    """how far above the ground a beam must pass, so that no air bends it"""
+    acquisition_s: Annotated[float, Field(ge=0, le=3600)] | None = None
+    """how long a link that is new or was cut takes until it carries, in whole slots, rounded up;
+    the default is 12 s for `fleet`, the fastest reported for Starlink, and none for others"""
+    replan_s: Annotated[float, Field(ge=1, le=86_400)] = 900.0
+    """how often `fleet` gives up links that are no longer good and finds new ones"""
+    keep_slew_deg_s: Annotated[float, Field(gt=0, le=90)] = 2.0
+    """`fleet` gives up a cross link that turns faster"""
+
+    @field_validator("motif")
+    @classmethod
+    def _is_a_motif(cls, offsets: tuple[Offset, ...]) -> tuple[Offset, ...]:
+        seen: set[tuple[int, int]] = set()
+        for planes, slots in offsets:
+            if planes == slots == 0:
+                raise ValueError("[0, 0] is the satellite itself; remove it")
+            if {(planes, slots), (-planes, -slots)} & seen:
+                raise ValueError(
+                    f"[{planes}, {slots}] is there twice, as every offset holds both ways; "
+                    "remove one"
+                )
+            seen.add((planes, slots))
+        return offsets
+
+    @model_validator(mode="after")
+    def _has_its_motif(self) -> "Isl":
+        if self.plan == "motif" and not self.motif:
+            raise ValueError('plan = "motif" needs motif, for example [[0, 1], [1, 0]]')
+        return self
+
+    def foreign_key(self, plan: str) -> str | None:
+        """Return what is wrong where a key is given that a plan does not know, else None."""
+        for key in sorted(self.model_fields_set - {"plan"}):
+            of_plan = _KEYS_OF_PLANS.get(key)
+            if plan == "none" or (of_plan is not None and of_plan != plan):
+                owner = f'plan = "{of_plan}"' if of_plan else "plans with links"
+                return f'[isl] {key} is for {owner}, found plan = "{plan}"; remove one of the two'
+        return None
 
 
 class GatewaySection(Section):
@@ -449,6 +512,14 @@ class Scenario(Section):
                 f"them: {', '.join(sorted(own))}"
             )
         refuse_repeated([each.name for each in self.operators], "operators")
+        return self
+
+    @model_validator(mode="after")
+    def _sets_only_keys_of_its_plan(self) -> "Scenario":
+        for network in self.networks():
+            refusal = network.isl.foreign_key(network.isl_plan)
+            if refusal:
+                raise ValueError(refusal)
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """Cross links between planes: which pairs stay good for an orbit, and which of them are taken."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +19,9 @@ WAYS = 3
 
 @dataclass(frozen=True)
 class CrossRules:
-    """How cross links are chosen: the plan R3, whose alternatives were measured on 2026-06-14."""
+    """How cross links are chosen; the alternatives were measured on the fleet of 2026-06-14."""
 
+    lasers: int = 1  # for cross links, on each satellite; of two, one looks east and one west
     orbit_range_m: float = 4_000_000.0  # a new link stays shorter over an orbit
     new_slew_deg_s: float = 1.0  # and never turns faster
     keep_slew_deg_s: float = 2.0  # an old link is given up above this
@@ -29,6 +30,18 @@ class CrossRules:
     raan_cost_m_per_deg: float = 150_000.0
     other_shell_cost_m: float = 2_000_000.0
     reserve: float = 0.15  # of each plane's cross links, kept for another inclination
+
+    def with_keep_slew(self, deg_s: float) -> "CrossRules":
+        """Return the same rules with another limit for old links, which holds for new ones, too."""
+        return replace(self, keep_slew_deg_s=deg_s, new_slew_deg_s=min(deg_s, self.new_slew_deg_s))
+
+
+# The names of `[isl] policy`.
+POLICIES = {
+    "static": CrossRules(),
+    "rings": CrossRules(lasers=0),
+    "four": CrossRules(lasers=2, raan_target_deg=16.0),
+}
 
 
 class States(NamedTuple):
@@ -97,7 +110,7 @@ def lasting_pairs(
 def choose_pairs(
     pairs: EdgeArray, range_m: FloatArray, places: Places, held: EdgeArray, rules: CrossRules
 ) -> EdgeArray:
-    """Return pairs so that each satellite has at most one, cheapest first.
+    """Return pairs so that each laser has at most one, cheapest first.
 
     Each plane sends half of its links east and half west, and reserves some for planes of another
     inclination; `held` are links that count against this already.  What is left over may go
@@ -110,29 +123,42 @@ def choose_pairs(
     detour_m += np.where(same_shell, 0.0, rules.other_shell_cost_m)
     order = np.argsort(range_m + np.where(same_family, detour_m, 0.0), kind="stable")
     ways = _ways(pairs, places)
-    free = np.ones(places.plane.size, np.bool_)
+    ends = _lasers(pairs, places, rules)
+    free = np.ones(places.plane.size * rules.lasers, np.int64)
+    free[_lasers(held, places, rules)] = 0
     left = _quotas(places, held, rules)
     chosen = np.zeros(len(pairs), np.bool_)
     for some in (order[same_family[order]], order[~same_family[order]]):
-        _take(some, pairs, ways, left, free, chosen)
-    _take(order, pairs, ways, np.full_like(left, len(pairs)), free, chosen)
+        _take(some, ends, ways, left, free, chosen)
+    free = free.reshape(-1, rules.lasers).sum(axis=1)
+    _take(order[~chosen[order]], pairs, ways, np.full_like(left, len(pairs)), free, chosen)
     return pairs[chosen]
+
+
+def _sides(pairs: EdgeArray, places: Places) -> EdgeArray:
+    """Return EAST or WEST, where the other end of each pair is seen from each end, shape (E, 2)."""
+    a, b = pairs.T
+    east = (places.raan_deg[b] - places.raan_deg[a]) % 360.0 < 180.0
+    return np.where(np.column_stack((east, ~east)), EAST, WEST).astype(np.int32)
+
+
+def _lasers(pairs: EdgeArray, places: Places, rules: CrossRules) -> EdgeArray:
+    """Return the number of the laser that each end of each pair uses, shape (E, 2)."""
+    return pairs if rules.lasers == 1 else pairs * rules.lasers + _sides(pairs, places)
 
 
 def _ways(pairs: EdgeArray, places: Places) -> EdgeArray:
     """Return for each end of each pair the row of its plane's quota, shape (E, 2)."""
-    a, b = pairs.T
-    east = (places.raan_deg[b] - places.raan_deg[a]) % 360.0 < 180.0
-    way = np.where(np.stack((east, ~east)), EAST, WEST)
-    way[:, places.family[a] != places.family[b]] = OTHER_FAMILY
-    return (places.plane[pairs] * WAYS + way.T).astype(np.int32)
+    way = _sides(pairs, places)
+    way[places.family[pairs[:, 0]] != places.family[pairs[:, 1]]] = OTHER_FAMILY
+    return (places.plane[pairs] * WAYS + way).astype(np.int32)
 
 
 def _quotas(places: Places, held: EdgeArray, rules: CrossRules) -> RowArray:
     """Return how many more links each plane may send each way, flat (planes * WAYS,)."""
-    members = np.bincount(places.plane)
-    reserve = np.round(rules.reserve * members).astype(np.int64)
-    family = members - reserve
+    lasers = np.bincount(places.plane) * rules.lasers
+    reserve = np.round(rules.reserve * lasers).astype(np.int64)
+    family = lasers - reserve
     quotas = np.column_stack(((family + 1) // 2, family // 2, reserve)).ravel()
     return quotas - np.bincount(_ways(held, places).ravel(), minlength=quotas.size)
 
@@ -140,17 +166,21 @@ def _quotas(places: Places, held: EdgeArray, rules: CrossRules) -> RowArray:
 @kernel()
 def _take(
     order: RowArray,
-    pairs: EdgeArray,
+    ends: EdgeArray,
     ways: EdgeArray,
     left: RowArray,
-    free: BoolArray,
+    free: RowArray,
     chosen: BoolArray,
 ) -> None:
-    """Take pairs in order while both ends are free and have quota left; updates the last three."""
+    """Take pairs in order while both lasers are free and have quota left; updates the last three.
+
+    `ends` are the lasers that each pair uses.
+    """
     for e in order:
-        a, b = pairs[e, 0], pairs[e, 1]
-        if free[a] and free[b] and left[ways[e, 0]] > 0 and left[ways[e, 1]] > 0:
-            free[a] = free[b] = False
+        a, b = ends[e, 0], ends[e, 1]
+        if free[a] > 0 and free[b] > 0 and left[ways[e, 0]] > 0 and left[ways[e, 1]] > 0:
+            free[a] -= 1
+            free[b] -= 1
             left[ways[e, 0]] -= 1
             left[ways[e, 1]] -= 1
             chosen[e] = True

@@ -1,14 +1,15 @@
-"""The laser plan of the real fleet: rings inside the planes and one planned cross link each.
+"""The laser plan of the real fleet: rings inside the planes and planned cross links between them.
 
 No published source says how Starlink points its lasers; this is a model, and every path over it is
-"modelled".  Each satellite with three terminals holds the next ones ahead and behind in its plane,
-and one satellite of another plane, chosen so that the pair stays good for a whole orbit.  Every 15
-minutes links that are no longer good are given up and free terminals find new partners.
+"modelled".  Each satellite with lasers holds the next ones ahead and behind in its plane, and, by
+the policy, none, one or two satellites of other planes, chosen so that the pair stays good for a
+whole orbit.  Every 15 minutes links that are no longer good are given up and free lasers find new
+partners.
 
 Satellites outside the planes (raising, lowering, staging) and without lasers have no links.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ from skyweave.twin.topology.isl import (
     LinkLimits,
     are_feasible,
     as_edges,
+    edge_rows,
 )
 from skyweave.twin.topology.lasers import laser_terminals, satellite_generations
 from skyweave.twin.topology.planes import find_planes
@@ -41,14 +43,17 @@ from skyweave.twin.topology.planes import find_planes
 RowArray = NDArray[np.int64]
 IndexArray = NDArray[np.int32]
 
-TERMINALS = 3  # two in the plane, one across
+IN_PLANE = 2  # lasers that look ahead and behind
+FLEET_MAX_RANGE_M = 5_400_000.0  # the longest link reported (operator's talk, press of 2024-01)
+# The fastest in the same talk; up to a minute is heard of, but any time within a slot costs a slot.
+FLEET_ACQUISITION_S = 12.0
 ORBIT_SAMPLES = 32
 SAMPLE_STRIDE = 7  # successive samples lie a quarter orbit apart: pairs that part are met early
 
 
 @dataclass(frozen=True, eq=False)
 class FleetPlan:
-    """Three lasers per satellite, re-planned every `replan_s`, keeping what still works.
+    """Rings and cross links, re-planned every `replan_s`, keeping what still works.
 
     The arrays have one row per satellite with lasers (L), in the order of NORAD ids, so that the
     plan does not depend on the order of the catalogue.
@@ -62,10 +67,14 @@ class FleetPlan:
     family: IndexArray  # (L,)
     epoch_utc: np.datetime64  # start of slot 0
     slot_s: float
-    replan_s: float = 900.0
-    rules: CrossRules = field(default_factory=CrossRules)
-    limits: LinkLimits = field(default_factory=lambda: LinkLimits(max_range_m=5_400_000.0))
-    degree: int = TERMINALS
+    replan_s: float
+    rules: CrossRules
+    limits: LinkLimits
+
+    @property
+    def degree(self) -> int:
+        """The most links that one satellite has."""
+        return IN_PLANE + self.rules.lasers
 
     def links(self, previous: EdgeArray | None, slot: int, sat_itrf_m: FloatArray) -> EdgeArray:
         """Return the planned links; see `isl.IslPlan`.  A satellite at NaN is passed over."""
@@ -114,13 +123,12 @@ class FleetPlan:
         pairs = pairs[across & alive[pairs].all(axis=1)]
         good = are_feasible(pairs, now.sat_m[0], self.limits)
         good &= slew_deg_s(pairs, now.sat_m[0], now.sat_m_s[0]) <= self.rules.keep_slew_deg_s
-        return pairs[good]
+        return as_edges(*pairs[good].T)
 
     def _new_links(self, slot: int, places: Places, kept: EdgeArray, alive: BoolArray) -> EdgeArray:
-        """Return cross links between satellites whose third terminal is free."""
-        free = alive.copy()
-        free[kept] = False
-        members = np.flatnonzero(free)
+        """Return cross links between satellites that have a laser for them free."""
+        held = np.bincount(kept.ravel(), minlength=alive.size)
+        members = np.flatnonzero(alive & (held < self.rules.lasers))
         if members.size < 2:
             return NO_EDGES
         orbit_s = 86400.0 / float(self.lasers.mean_motion_rev_day[members].min())
@@ -130,7 +138,9 @@ class FleetPlan:
         pairs, range_m = lasting_pairs(
             orbit, sample_s, places.take(members), self.rules, self.limits
         )
-        return choose_pairs(members[pairs].astype(np.int32), range_m, places, kept, self.rules)
+        pairs = members[pairs].astype(np.int32)
+        is_new = edge_rows(pairs, kept) < 0
+        return choose_pairs(pairs[is_new], range_m[is_new], places, kept, self.rules)
 
 
 def fleet_plan(
@@ -138,6 +148,10 @@ def fleet_plan(
     epoch_utc: np.datetime64,
     slot_s: float,
     relays: BoolArray | None = None,
+    *,
+    replan_s: float = 900.0,
+    rules: CrossRules | None = None,
+    limits: LinkLimits | None = None,
 ) -> FleetPlan:
     """Return the laser plan for the satellites marked in `relays` (default: all), from slot 0 on.
 
@@ -153,7 +167,7 @@ def fleet_plan(
     if relays is not None:
         among &= relays
     planes = find_planes(catalogue, epoch_utc, among)
-    has_links = (planes.plane >= 0) & (laser_terminals(catalogue) >= TERMINALS)
+    has_links = (planes.plane >= 0) & (laser_terminals(catalogue) > 0)
     rows = np.flatnonzero(has_links)
     rows = rows[np.argsort(catalogue.norad_id[rows], kind="stable")]
     return FleetPlan(
@@ -165,4 +179,7 @@ def fleet_plan(
         family=planes.family[rows],
         epoch_utc=epoch_utc,
         slot_s=slot_s,
+        replan_s=replan_s,
+        rules=rules or CrossRules(),
+        limits=limits or LinkLimits(FLEET_MAX_RANGE_M),
     )

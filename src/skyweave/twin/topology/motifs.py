@@ -1,5 +1,10 @@
-"""Link plans without memory: none, ring and +Grid for synthetic shells, and the nearest n."""
+"""Link plans without memory: offset motifs such as ring and +Grid for synthetic shells, nearest n.
 
+An offset motif (Bhattacherjee and Singla, CoNEXT 2019) links every satellite of a shell to those so
+many planes and slots away: the whole shell repeats what one satellite does.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +31,9 @@ RowArray = NDArray[np.int64]
 # than its other gaps, and satellites on its two sides fly against each other: no links across.
 SEAM_GAPS = 1.5
 
+RING = ((0, 1),)
+PLUS_GRID = ((0, 1), (1, 0))
+
 NEAREST_MAX_RANGE_M = 5_400_000.0  # the longest link reported for Starlink (press, 2024)
 CANDIDATES_PER_LINK = 4  # nearest-n looks at the 4 n nearest of each satellite
 
@@ -35,8 +43,12 @@ class FixedPlan:
     """The same planned edges in every slot."""
 
     edges: EdgeArray
-    degree: int
     limits: LinkLimits = field(default_factory=LinkLimits)
+
+    @property
+    def degree(self) -> int:
+        """The most links that one satellite has."""
+        return int(np.bincount(self.edges.ravel(), minlength=1).max())
 
     def links(self, previous: EdgeArray | None, slot: int, sat_itrf_m: FloatArray) -> EdgeArray:
         """Return the planned edges; see `isl.IslPlan`."""
@@ -71,40 +83,40 @@ class NearestPlan:
         return as_edges(chosen[:, 0], chosen[:, 1])
 
 
-def plus_grid_edges(catalogue: Catalogue) -> EdgeArray:
-    """Return the +Grid links of all synthetic shells: fore and aft, and one plane east and west.
+def motif_edges(catalogue: Catalogue, offsets: Sequence[tuple[int, int]]) -> EdgeArray:
+    """Return the links of all synthetic shells that offsets (planes, slots) describe.
 
-    Neighbouring planes join slots of the same index, also from the last plane to the first where
-    the shell is built like that (Hypatia's are).  A Walker shell with phasing F comes round F slots
-    ahead, so there slot s joins the slot that makes the last gap look like the others (s + F).
-    Across the seam of a Walker star there are no links.
+    Satellite (p, s) of each shell joins (p + planes, s + slots), and so is joined by the one as far
+    on the other side: +Grid is (0, 1) fore and aft and (1, 0) east and west.
+
+    From the last plane on the count goes round to the first, at the same index where the shell is
+    built like that (Hypatia's are).  A Walker shell with phasing F comes round F slots ahead, so
+    there each turn adds what makes the last gap look like the others (F).  Across the seam of a
+    Walker star there are no links.
     """
-    return _grid_edges(catalogue, cross=True)
-
-
-def ring_edges(catalogue: Catalogue) -> EdgeArray:
-    """Return only the fore and aft links of all synthetic shells."""
-    return _grid_edges(catalogue, cross=False)
-
-
-def _grid_edges(catalogue: Catalogue, *, cross: bool) -> EdgeArray:
     shells = np.unique(catalogue.grid_shell[catalogue.grid_shell >= 0])
     if shells.size == 0:
         raise InputError(
-            "isl.plan: plus-grid and ring join the slots of synthetic shells, found none; "
+            "isl.plan: plus-grid, ring and motif join the slots of synthetic shells, found none; "
             'use plan = "fleet" or "nearest-n" for a real catalogue, or add [[shells]]'
         )
+    lattices = [_lattice(catalogue, np.flatnonzero(catalogue.grid_shell == k)) for k in shells]
     pairs = [NO_EDGES]
-    for shell in shells:
-        table = _lattice(catalogue, np.flatnonzero(catalogue.grid_shell == shell))
-        pairs.append(_joined(table, np.roll(table, -1, axis=1)))
-        if cross:
-            pairs.append(_joined(table[:-1], table[1:]))
-            shift = _wrap_shift(catalogue, table)
-            if shift is not None:
-                pairs.append(_joined(table[-1:], np.roll(table[:1], -shift, axis=1)))
+    for table in lattices:
+        shift = _wrap_shift(catalogue, table)
+        pairs += [_offset_pairs(table, shift, *offset) for offset in offsets]
     a, b = np.concatenate(pairs).T
     return as_edges(a, b)
+
+
+def _offset_pairs(table: RowArray, shift: int | None, planes: int, slots: int) -> EdgeArray:
+    """Return each satellite with the one that lies an offset further, where both fly."""
+    plane, slot = np.indices(table.shape)
+    turns, to_plane = np.divmod(plane + planes, table.shape[0])
+    to_slot = (slot + slots + turns * (shift or 0)) % table.shape[1]
+    other = np.where((turns == 0) | (shift is not None), table[to_plane, to_slot], -1)
+    both = (table >= 0) & (other >= 0)
+    return np.column_stack((table[both], other[both])).astype(np.int32)
 
 
 def _lattice(catalogue: Catalogue, rows: RowArray) -> RowArray:
@@ -118,11 +130,6 @@ def _lattice(catalogue: Catalogue, rows: RowArray) -> RowArray:
             "expected one each; give every [[shells]] entry its own number"
         )
     return table
-
-
-def _joined(a: RowArray, b: RowArray) -> EdgeArray:
-    both = (a >= 0) & (b >= 0)
-    return np.column_stack((a[both], b[both])).astype(np.int32)
 
 
 def _wrap_shift(catalogue: Catalogue, table: RowArray) -> int | None:

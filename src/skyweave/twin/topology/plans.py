@@ -6,11 +6,24 @@ import numpy as np
 
 from skyweave.errors import InputError
 from skyweave.twin.catalogue.elements import Catalogue
-from skyweave.twin.topology.fleet import fleet_plan
-from skyweave.twin.topology.isl import NO_EDGES, BoolArray, EdgeArray, IslPlan
-from skyweave.twin.topology.motifs import FixedPlan, NearestPlan, plus_grid_edges, ring_edges
+from skyweave.twin.scenario.models import Isl
+from skyweave.twin.topology.crosslinks import POLICIES
+from skyweave.twin.topology.fleet import FLEET_ACQUISITION_S, FLEET_MAX_RANGE_M, fleet_plan
+from skyweave.twin.topology.isl import NO_EDGES, BoolArray, EdgeArray, IslPlan, LinkLimits
+from skyweave.twin.topology.motifs import (
+    NEAREST_MAX_RANGE_M,
+    PLUS_GRID,
+    RING,
+    FixedPlan,
+    NearestPlan,
+    motif_edges,
+)
 
-PLAN_NAMES = ("none", "plus-grid", "ring", "nearest-n", "fleet")
+PLAN_NAMES = ("none", "plus-grid", "ring", "motif", "nearest-n", "fleet")
+
+# What holds where `[isl]` does not say otherwise.
+MAX_RANGE_M = {"nearest-n": NEAREST_MAX_RANGE_M, "fleet": FLEET_MAX_RANGE_M}
+ACQUISITION_S = {"fleet": FLEET_ACQUISITION_S}
 
 
 def make_plan(
@@ -20,31 +33,54 @@ def make_plan(
     slot_s: float,
     *,
     relays: BoolArray | None = None,
-    degree: int = 4,
+    isl: Isl | None = None,
 ) -> IslPlan:
     """Return a plan by its name, for satellites marked in `relays` (default: all rows).
 
-    `epoch_utc` is the start of slot 0.  `degree` is the n of nearest-n; the others know theirs.
+    `epoch_utc` is the start of slot 0; `isl` has the plan's settings (default: its own defaults).
     """
     relays = np.ones(len(catalogue), bool) if relays is None else relays
-    if degree < 1:
-        raise InputError(f"isl.degree: found {degree}, expected at least 1 link per satellite")
+    isl = isl or Isl()
+    if name not in PLAN_NAMES:
+        near = get_close_matches(name, PLAN_NAMES, n=1)
+        raise InputError(
+            f"isl.plan: found {name!r}, expected one of {', '.join(PLAN_NAMES)}; "
+            + (f"did you mean {near[0]!r}?" if near else "choose one of them")
+        )
+    limits = _limits(name, isl, slot_s)
     match name:
         case "none":
-            return FixedPlan(NO_EDGES, degree=0)
-        case "plus-grid":
-            return FixedPlan(_among(relays, plus_grid_edges(catalogue)), degree=4)
-        case "ring":
-            return FixedPlan(_among(relays, ring_edges(catalogue)), degree=2)
+            return FixedPlan(NO_EDGES)
         case "nearest-n":
-            return NearestPlan(catalogue.norad_id, relays, degree)
+            return NearestPlan(catalogue.norad_id, relays, isl.nearest, limits)
         case "fleet":
-            return fleet_plan(catalogue, epoch_utc, slot_s, relays)
-    near = get_close_matches(name, PLAN_NAMES, n=1)
-    raise InputError(
-        f"isl.plan: found {name!r}, expected one of {', '.join(PLAN_NAMES)}; "
-        + (f"did you mean {near[0]!r}?" if near else "choose one of them")
-    )
+            rules = POLICIES[isl.policy].with_keep_slew(isl.keep_slew_deg_s)
+            return fleet_plan(
+                catalogue, epoch_utc, slot_s, relays,
+                replan_s=isl.replan_s, rules=rules, limits=limits,
+            )  # fmt: skip
+    offsets = {"plus-grid": PLUS_GRID, "ring": RING}.get(name, isl.motif)
+    edges = motif_edges(catalogue, offsets)
+    if name == "motif":
+        _refuse_empty(catalogue, isl)
+    return FixedPlan(_among(relays, edges), limits)
+
+
+def _limits(name: str, isl: Isl, slot_s: float) -> LinkLimits:
+    """Return the limits of a plan; acquisition takes whole slots."""
+    max_range_m = MAX_RANGE_M.get(name, np.inf) if isl.max_range_m is None else isl.max_range_m
+    wait_s = ACQUISITION_S.get(name, 0.0) if isl.acquisition_s is None else isl.acquisition_s
+    return LinkLimits(max_range_m, isl.min_grazing_m, int(np.ceil(wait_s / slot_s)))
+
+
+def _refuse_empty(catalogue: Catalogue, isl: Isl) -> None:
+    """Refuse an offset that goes round to where it began, or nowhere, in every shell."""
+    for offset in isl.motif:
+        if not len(motif_edges(catalogue, [offset])):
+            raise InputError(
+                f"isl.motif: {list(offset)} joins no two satellites of the shells; "
+                "give planes and slots that lead to another satellite"
+            )
 
 
 def _among(relays: BoolArray, edges: EdgeArray) -> EdgeArray:
