@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from skyweave.constants import FIBRE_INDEX, SPEED_OF_LIGHT_M_S
@@ -73,7 +74,8 @@ class PairNodes:
         """
         low, high = min(start, end), max(start, end)
         first = int(self.ways.start[low, high])
-        nodes: list[int] = self.node[first : first + int(self.ways.hops[low, high]) - 1].tolist()
+        held = max(0, int(self.ways.hops[low, high]) - 1)
+        nodes: list[int] = self.node[first : first + held].tolist()
         return nodes if start < end else nodes[::-1]
 
 
@@ -379,3 +381,26 @@ def _busiest(share: FloatArray) -> list[int]:
     order = np.argsort(-share, kind="stable")[:BUSIEST]
     rows: list[int] = order[share[order] > 0.0].tolist()
     return rows
+
+
+def pairs_table(study: PairStudy) -> pa.Table:
+    """Return one row per pair of sites, null where there never was a way."""
+    a, b = np.nonzero(study.pairs(0.0))
+    names = np.array(study.names)
+    columns: dict[str, NDArray[Any]] = {
+        "from": names[a],
+        "to": names[b],
+        "geodesic_m": study.geodesic_m[a, b],
+        "min_rtt_s": study.min_rtt_s[a, b],
+        "max_rtt_s": study.max_rtt_s[a, b],
+        "stretch": study.stretch[a, b],
+        "fibre_stretch": study.fibre_stretch[a, b],
+        "path_changes": study.changes[a, b],
+        "min_hops": study.min_hops[a, b],
+        "max_hops": study.max_hops[a, b],
+        "reachable_share": study.reachable[a, b] / study.t_s.size,
+    }
+    nowhere = study.reachable[a, b] == 0
+    is_null = {name: nowhere for name in columns if name.startswith(("min", "max"))}
+    is_null |= {name: ~np.isfinite(columns[name]) for name in ("stretch", "fibre_stretch")}
+    return pa.table({k: pa.array(v, mask=is_null.get(k)) for k, v in columns.items()})
