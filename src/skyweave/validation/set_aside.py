@@ -24,10 +24,7 @@ SET_ASIDE = {
         "The beam angles and the slants at which the paper took its footprints are not in the "
         "table, and without them any area can be had."
     ),
-    "SCH-02": (
-        "Needs the orbital elements of June 2023, which are not shipped; the filed shells of that "
-        "year are in REG-20's family."
-    ),
+    "SCH-02": "Needs the orbital elements of June 2023, which are not shipped.",
     "SCH-03": _SCHEDULER,
     "SCH-04": _SCHEDULER,
     "SCH-05": _SCHEDULER,
@@ -55,9 +52,6 @@ SET_ASIDE = {
 _WAITING = (
     "HYP-01 HYP-02 HYP-03 HYP-05 HYP-06 HYP-10 HYP-11 HYP-12 HYP-13 HYP-18 HYP-19 HYP-21 HYP-22 "
     "HYP-23 HYP-25 HYP-27 HYP-30 HAN-03 HAN-09 TOP-01 "
-    "REG-01 REG-03 REG-04 REG-06 REG-09 REG-11 REG-13 "
-    "HYP-31 HYP-32 HYP-33 HAN-01 HAN-07 HAN-08 HAN-10 TOP-03 TOP-04 TOP-05 TOP-07 DPO-11 OSO-01 "
-    "OSO-03 OSO-04 OSO-06 SCH-01 PHY-01 PHY-02 PHY-03 PHY-04 PHY-06 PHY-08 PHY-09 ORB-01 ORB-03 "
-    "ORB-04 ORB-05 ORB-07 ORB-09 CEL-01 REG-20 REG-21 REG-23"
+    "REG-01 REG-03 REG-04 REG-06 REG-09 REG-11 REG-13"
 )
 SET_ASIDE |= dict.fromkeys(_WAITING.split(), "No check of this row has been written yet.")
