@@ -11,8 +11,6 @@ named in the scenario as `rule = "my_rules.py:prefer_east"`.
 
 import contextlib
 import difflib
-import os
-import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from numpy.typing import NDArray
 from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.errors import InputError
 from skyweave.kernels import kernel
+from skyweave.plugins import load_function
 from skyweave.twin.scheduling.candidates import Candidates, FloatArray
 
 Score = Callable[[Candidates], FloatArray]
@@ -66,12 +65,11 @@ def find_rule(name: str, folder: Path = Path()) -> Rule:
     """Return a built-in rule, or the function of a `FILE.py:FUNCTION` relative to `folder`."""
     if name in BUILT_IN:
         return BUILT_IN[name]
-    file, colon, function = name.rpartition(":")
-    if not colon:
+    if ":" not in name:
         near = difflib.get_close_matches(name, BUILT_IN, n=1)
         hint = f'did you mean "{near[0]}"?' if near else f"known rules: {', '.join(BUILT_IN)}"
         raise InputError(f'assignment.rule = "{name}" is unknown; {hint} (or FILE.py:FUNCTION)')
-    return Rule(name, _load(folder / file, function, name), folder=folder)
+    return Rule(name, load_function(name, folder, "assignment.rule"), folder=folder)
 
 
 def score_candidates(rule: Rule, candidates: Candidates) -> FloatArray:
@@ -106,17 +104,3 @@ def _choose(start: NDArray[np.int64], score: FloatArray) -> NDArray[np.int64]:
                 best = score[p]
                 chosen[s] = p
     return chosen
-
-
-def _load(file: Path, function: str, name: str) -> Score:
-    if not os.path.isfile(file):  # unlike Path.is_file, False where it may not be looked at
-        raise InputError(f'assignment.rule = "{name}": no file {file}; write FILE.py:FUNCTION')
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            found = runpy.run_path(str(file)).get(function)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{file}: cannot be loaded: {type(error).__name__}: {error}") from error
-    if not callable(found):
-        raise InputError(f'assignment.rule = "{name}": {file} has no function "{function}"')
-    score: Score = found
-    return score
