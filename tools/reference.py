@@ -120,6 +120,9 @@ def _values(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{json.dumps(value)}`" for value in values)
     if schema.get("format") == "date-time":
         return "time"
+    if "prefixItems" in schema:
+        items = schema["prefixItems"]
+        return f"lists of {len(items)}: {_values(items[0])}"
     limits = _range(schema)
     return f"{_TYPES[schema['type']]}, {limits}" if limits else _TYPES[schema["type"]]
 
