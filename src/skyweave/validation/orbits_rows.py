@@ -166,11 +166,7 @@ def hops_counted_too_many(row: Row) -> Finding:
 
 @check("DPO-11")
 def satellites_over_the_most_populated_latitudes(row: Row) -> Finding:
-    south_deg, north_deg = densest_latitudes_deg()
-    lat_deg = np.arange(np.ceil(south_deg), north_deg)
-    shells = [walker_delta(*shell, widest_phasing(*shell), EPOCH_UTC) for shell in STARLINK_2016]
-    above, _ = counts_in_view(concatenate(shells), lat_deg, min_elevation_deg=40.0)
-    mean = above.mean(axis=0)
+    lat_deg, mean = views_of_starlink_2016()
     note = (
         f"Mean over a day at each degree of latitude from {lat_deg[0]:.0f} to {lat_deg[-1]:.0f} "
         "north, the narrowest band that holds half of the people in cities of 15,000 and more: "
@@ -270,6 +266,7 @@ def separations_of_starlink_1(row: Row) -> Finding:
     return Finding(listed(found_km, ".1f"), all_within(found_km, row.numbers, one_km), note)
 
 
+@cache
 def longest_feasible_link_m(altitude_m: float) -> float:
     """Return the longest link of two satellites at one altitude that `are_feasible` admits."""
     radius_m = WGS84_A_M + altitude_m
@@ -343,6 +340,16 @@ def views_of_starlink_1() -> tuple[IntArray, IntArray]:
     return counts_in_view(
         shell, np.array([0.0, 30.0, 50.0, 55.0]), min_elevation_deg=25.0, arc_separation_deg=18.0
     )
+
+
+@cache
+def views_of_starlink_2016() -> tuple[FloatArray, FloatArray]:
+    """Return whole degrees of the densest latitudes and the mean number above 40 deg at each."""
+    south_deg, north_deg = densest_latitudes_deg()
+    lat_deg = np.arange(np.ceil(south_deg), north_deg)
+    shells = [walker_delta(*shell, widest_phasing(*shell), EPOCH_UTC) for shell in STARLINK_2016]
+    above, _ = counts_in_view(concatenate(shells), lat_deg, min_elevation_deg=40.0)
+    return lat_deg, above.mean(axis=0)
 
 
 def counts_in_view(

@@ -1,8 +1,8 @@
 """The validation page of the documentation: every row, its verdict, and why where it needs one."""
 
+import html
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import skyweave
 from skyweave.validation.judge import Verdict
@@ -31,8 +31,7 @@ _WORDS = {
     Verdict.DIFFERS: "**differs**",
     Verdict.NOT_APPLICABLE: "not applicable",
 }
-# What Markdown or HTML would take for its own inside a cell.
-_SPECIAL = re.compile(r"([\\`*_|<>\[\]~#])")
+_SPECIAL = re.compile(r"([\\`*_|\[\]#])")  # Markdown would take them for its own inside a cell
 
 
 def as_markdown(outcomes: Sequence[Mapping[str, str]]) -> str:
@@ -43,20 +42,28 @@ def as_markdown(outcomes: Sequence[Mapping[str, str]]) -> str:
 
 
 def _counts(outcomes: Sequence[Mapping[str, str]]) -> str:
-    counts = Counter(outcome["verdict"] for outcome in outcomes)
-    judged = counts[Verdict.REPRODUCED] + counts[Verdict.DIFFERS]
+    of = {verdict: [each for each in outcomes if each["verdict"] == verdict] for verdict in Verdict}
+    reproduced, differing, aside = (len(of[verdict]) for verdict in Verdict)
+    names = ", ".join(each["id"] for each in of[Verdict.DIFFERS])
     return (
-        f"Of {len(outcomes)} rows {judged} are judged here: **{counts[Verdict.REPRODUCED]} "
-        f"reproduced, {counts[Verdict.DIFFERS]} differ**; {counts[Verdict.NOT_APPLICABLE]} are not "
+        f"Of {len(outcomes)} rows {reproduced + differing} are judged here: **{reproduced} "
+        f"reproduced, {differing} differ**{f' ({names})' if names else ''}. {aside} are not "
         "applicable, each for the reason given."
     )
 
 
 def _section(source: str, outcomes: Sequence[Mapping[str, str]]) -> str:
     own = [outcome for outcome in outcomes if outcome["source"] == source]
-    notes = [f"- {each['id']}: {_plain(each['note'])}" for each in own if each["note"]]
     parts = [f"## {_plain(source)}", "\n".join([_COLUMNS, *map(_line, own)])]
-    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else [])]) + "\n"
+    notes = "\n".join(_notes(own))
+    return "\n\n".join([*parts, notes] if notes else parts) + "\n"
+
+
+def _notes(outcomes: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Yield each note once, after the ids that it belongs to."""
+    for note in dict.fromkeys(outcome["note"] for outcome in outcomes if outcome["note"]):
+        ids = ", ".join(outcome["id"] for outcome in outcomes if outcome["note"] == note)
+        yield f"- {ids}: {_plain(note)}"
 
 
 def _line(outcome: Mapping[str, str]) -> str:
@@ -74,4 +81,6 @@ def _line(outcome: Mapping[str, str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", text)
+    """Return text that Markdown renders as it stands, by GitHub's rules and by MkDocs'."""
+    escaped = _SPECIAL.sub(r"\\\1", html.escape(text, quote=False))
+    return escaped.replace("~", "&#126;")

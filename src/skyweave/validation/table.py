@@ -12,7 +12,7 @@ from skyweave.errors import InputError
 
 MAX_SHOWN = 40  # characters of an unknown id that an error repeats
 # A minus sign stands at the start of a number only: "155-165" and "->0.49" have none.
-_NUMBER = re.compile(r"(?<![\w.)>-])-?\d+(?:\.\d+)?(?:e-?\d+)?|(?<=[->])\d+(?:\.\d+)?")
+NUMBER = re.compile(r"(?<![\w.)>-])-?\d+(?:\.\d+)?(?:e-?\d+)?|(?<=[->])\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Row:
     @property
     def numbers(self) -> tuple[float, ...]:
         """The numbers in `expected`, in order: (42.196, 46.171) for "42.196;46.171"."""
-        return tuple(float(number) for number in _NUMBER.findall(self.expected))
+        return tuple(float(number) for number in NUMBER.findall(self.expected))
 
 
 @cache
