@@ -9,6 +9,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from skyweave.constants import WGS84_A_M
+from skyweave.places.cities import all_cities
 from skyweave.validation import formula_rows, orbits_rows, validate
 from skyweave.validation.formulas import (
     DVB_S2X,
@@ -136,6 +137,20 @@ def test_raising_from_350_km_takes_as_much_as_literature_says():
     tenth_m_s = 0.1  # 111.9 m/s, computed elsewhere
     delta_v_m_s = spiral_delta_v_m_s(WGS84_A_M + 350e3, WGS84_A_M + 550e3)
     assert delta_v_m_s == pytest.approx(111.9, abs=tenth_m_s)
+
+
+def test_the_densest_latitudes_hold_half_of_the_people_and_no_narrower_band_does():
+    south_deg, north_deg = orbits_rows.densest_latitudes_deg()
+    cities = all_cities()
+
+    def share(low_deg, high_deg):
+        inside = (cities.lat_deg >= low_deg) & (cities.lat_deg <= high_deg)
+        return cities.population[inside].sum() / cities.population.sum()
+
+    a_large_city = 0.01
+    assert 0.5 <= share(south_deg, north_deg) <= 0.5 + a_large_city
+    narrower_deg = north_deg - south_deg - 0.1
+    assert max(share(low, low + narrower_deg) for low in np.arange(-60.0, 60.0, 0.1)) < 0.5
 
 
 def test_sixty_moments_show_the_separation_of_the_row_that_differs():

@@ -1,7 +1,5 @@
 """Checks of rows that are closed formulas: radio, capacity, weather, cells."""
 
-from collections.abc import Sequence
-
 import h3
 import numpy as np
 
@@ -19,7 +17,7 @@ from skyweave.validation.formulas import (
     thermal_noise_dbm,
 )
 from skyweave.validation.judge import Finding
-from skyweave.validation.registry import all_within, check, within
+from skyweave.validation.registry import all_within, check, listed, within
 from skyweave.validation.table import Row
 from skyweave.validation.weather import cloud_loss_db, gas_loss_db_per_km, rain_loss_db
 
@@ -37,11 +35,6 @@ USERS_PER_KM2, OVERBOOKING = 0.1, 20.0
 SAMPLES_PER_S, SUBCARRIERS, PREFIX_SAMPLES = 240e6, 1024, 32
 SYMBOLS_PER_FRAME, GUARD_S = 302, 68e-6 / 15
 KU_DOWN_HZ, CHANNEL_SPACING_HZ = (10.7e9, 12.7e9), 250e6
-
-
-def listed(values: Sequence[float], form: str) -> str:
-    """Return numbers as the table lists them: formatted alike, between semicolons."""
-    return ";".join(format(value, form) for value in values)
 
 
 @check("HAN-01")

@@ -33,7 +33,6 @@ from skyweave.twin.topology import (
     padded_adjacency,
 )
 from skyweave.twin.topology.ground import POLAR_MIN_ELEVATION_DEG
-from skyweave.validation.formula_rows import listed
 from skyweave.validation.formulas import (
     cone_range_m,
     hops_by_the_fewest_planes,
@@ -41,7 +40,7 @@ from skyweave.validation.formulas import (
     two_body_period_s,
 )
 from skyweave.validation.judge import Finding
-from skyweave.validation.registry import all_within, check, within
+from skyweave.validation.registry import all_within, check, listed, within
 from skyweave.validation.table import Row
 
 FloatArray = NDArray[np.float64]

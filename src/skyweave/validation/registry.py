@@ -78,3 +78,8 @@ def all_within(
     """Return whether two sequences are of one length and all `within` one or each its tolerance."""
     each = [tolerance] * len(actual) if isinstance(tolerance, float) else tolerance
     return len(actual) == len(expected) and all(map(within, actual, expected, each))
+
+
+def listed(values: Sequence[float], form: str) -> str:
+    """Return numbers as the table lists them: formatted alike, between semicolons."""
+    return ";".join(format(value, form) for value in values)
