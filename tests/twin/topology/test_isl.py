@@ -161,6 +161,18 @@ def test_new_and_interrupted_links_carry_only_once_they_are_acquired(script, wai
         } & feasible[slot]
 
 
+def test_a_failed_link_does_not_carry_and_is_acquired_anew():
+    plan, near = Scripted([[(0, 1), (1, 2)]] * 5, 1), in_a_row(3, 1e6)
+    state, up = None, []
+    for slot in range(5):
+        state = step(plan, state, slot, near, near)
+        if slot in (1, 2):
+            state = state.without(np.array([False, True]))
+            assert state.ready.tolist() == [[0, 1]]
+        up.append(state.up.tolist())
+    assert up == [[[0, 1], [1, 2]]] + [[[0, 1]]] * 3 + [[[0, 1], [1, 2]]]
+
+
 def test_a_state_survives_pickling():
     plan, near, far = Scripted([[(0, 1), (1, 2)]] * 4, 2), in_a_row(3, 1e6), in_a_row(3, 1e6)
     first = step(plan, None, 0, near, gone_far(far))

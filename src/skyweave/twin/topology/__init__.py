@@ -1,5 +1,6 @@
 """Topology: what a slot's network is made of: gateways, PoPs, feeder links and laser links."""
 
+from skyweave.twin.topology.changes import LINK_REASONS, LinkChanges, changes
 from skyweave.twin.topology.failures import (
     Failure,
     gateways_failed,
@@ -33,12 +34,14 @@ from skyweave.twin.topology.plane_names import plane_names
 from skyweave.twin.topology.plans import PLAN_NAMES, make_plan
 
 __all__ = [
+    "LINK_REASONS",
     "PLAN_NAMES",
     "Failure",
     "FeederLinks",
     "FeederRule",
     "Gateways",
     "IslPlan",
+    "LinkChanges",
     "LinkLimits",
     "LinkState",
     "Pops",
@@ -46,6 +49,7 @@ __all__ = [
     "as_edges",
     "assign_feeders",
     "builtin_pops",
+    "changes",
     "default_pops",
     "edge_lengths_m",
     "fibre_delay_s",

@@ -16,7 +16,7 @@ catalogue order:
             return as_edges(rows, rows + 1)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -70,16 +70,26 @@ class LinkState:
     planned: EdgeArray  # (E, 2)
     ready_slot: RowArray  # (E,) the first slot in which each is acquired, this or an earlier one
     is_feasible: BoolArray  # (E,) within the limits at both ends of the slot
+    is_failed: BoolArray  # (E,) out of order for the slot
 
     @property
     def ready(self) -> EdgeArray:
         """The planned edges acquired by this slot, feasible all through it or not."""
-        return self.planned[self.ready_slot <= self.slot]
+        return self.planned[(self.ready_slot <= self.slot) & ~self.is_failed]
+
+    @property
+    def carries(self) -> BoolArray:
+        """Whether each planned edge carries for the whole slot, shape (E,)."""
+        return self.is_feasible & (self.ready_slot <= self.slot) & ~self.is_failed
 
     @property
     def up(self) -> EdgeArray:
         """The edges that carry for the whole slot."""
-        return self.planned[self.is_feasible & (self.ready_slot <= self.slot)]
+        return self.planned[self.carries]
+
+    def without(self, failed: BoolArray) -> "LinkState":
+        """Return the same slot with some planned edges (E,) out of order."""
+        return replace(self, is_failed=self.is_failed | failed)
 
 
 def step(
@@ -97,7 +107,8 @@ def step(
     planned = plan.links(None if before is None else before.planned, slot, start_itrf_m)
     feasible = are_feasible(planned, start_itrf_m, plan.limits)
     feasible &= are_feasible(planned, end_itrf_m, plan.limits)
-    return LinkState(slot, planned, _ready_slot(planned, before, slot, plan.limits), feasible)
+    ready_slot = _ready_slot(planned, before, slot, plan.limits)
+    return LinkState(slot, planned, ready_slot, feasible, np.zeros(len(planned), np.bool_))
 
 
 def _ready_slot(
@@ -106,7 +117,7 @@ def _ready_slot(
     if before is None:
         return np.full(len(planned), slot)
     row = edge_rows(planned, before.planned)
-    is_tracked = (row >= 0) & np.append(before.is_feasible, False)[row]
+    is_tracked = (row >= 0) & np.append(before.is_feasible & ~before.is_failed, False)[row]
     found = np.append(before.ready_slot, 0)[row]
     return np.where(is_tracked, found, slot + limits.acquisition_slots)
 
