@@ -203,4 +203,4 @@ def test_what_two_operators_share_is_suggested_once(tmp_path):
 def test_a_country_without_ground_stations_is_a_warning(tmp_path):
     system = build_system(build_scenario(content(tmp_path), "none", tmp_path), ["country:JP"])
     assert "--without country:JP changes nothing: no gateway and no PoP is there" in system.warnings
-    assert np.all([part.failed is None for part in system.parts])
+    assert all(part.at_slot(0) is part.world for part in system.parts)

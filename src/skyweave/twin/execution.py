@@ -1,15 +1,15 @@
 """Slots computed for all operators of a system, in one process or in several.
 
-Each operator's world is computed by itself, and beside it the same world with the failures of the
-run.  The networks go through the slots in order, in this process; pieces of consecutive slots are
-then served from them anywhere, and the results do not depend on where.
+Each operator's world is computed with everything in order, and beside it as the failures of the run
+leave it.  The networks go through the slots in order, in this process; pieces of consecutive slots
+are then served from them anywhere, and the results do not depend on where.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 from multiprocessing import get_context
 
 import numba
@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from skyweave.policy.reasons import Reason
 from skyweave.twin.orbits import Sgp4Records, initialise
-from skyweave.twin.pipeline import CHUNK_SLOTS, SlotNetwork, absent, networks, serve
-from skyweave.twin.results.chunk import ARRAYS, AccessChunk
-from skyweave.twin.world import Part, System
+from skyweave.twin.pipeline import CHUNK_SLOTS, SlotPair, absent, network_pairs, serve
+from skyweave.twin.results.chunk import ARRAYS, AccessChunk, join
+from skyweave.twin.world import Part, System, World
 
 MOST_TOGETHER = 250_000  # terminals times slots served together: some 0.5 GB with their pairs
 LEAST_AHEAD = 15  # slots, where each piece also looks as far ahead as HORIZON_S
 
-Share = list[tuple[AccessChunk, AccessChunk | None]]  # of each part: what is, what would be
-Piece = list[tuple[list[SlotNetwork], list[SlotNetwork] | None]]  # likewise the networks
+Share = list[tuple[AccessChunk, AccessChunk]]  # of each part: what is, what would be
+Piece = list[list[SlotPair]]  # of each part: the networks
 
 
 def run_slots(
@@ -46,13 +46,13 @@ def run_slots(
         shares = _shared_out(crew, pieces, workers)
     for share in shares:
         is_now, before = _merged(system, share)
-        yield is_now, before if system.without else None
+        yield is_now, before if system.failures else None
         progress(f"terminals: slot {is_now.first_slot + is_now.slots} of {system.slots}")
 
 
 @dataclass(frozen=True)
 class _Crew:
-    """The worlds that have terminals, each with its SGP4 records and with its failures."""
+    """The parts that have terminals, each with its SGP4 records."""
 
     parts: tuple[Part, ...]
     records: tuple[Sgp4Records, ...]
@@ -66,19 +66,13 @@ class _Crew:
 def _pieces(crew: _Crew, slots: int, progress: Callable[[str], None]) -> Iterator[Piece]:
     """Yield the networks of consecutive slots, of every world."""
     lines = [
-        (
-            networks(part.world, records, slots, _of_operator(part, crew, progress)),
-            _failed_networks(part, records, slots),
-        )
+        network_pairs(part, records, slots, _of_operator(part, crew, progress))
         for part, records in zip(crew.parts, crew.records, strict=True)
     ]
     step = _piece_slots(crew)
     for first in range(0, slots, step):
         count = min(step, slots - first)
-        yield [
-            (list(islice(line, count)), None if failed is None else list(islice(failed, count)))
-            for line, failed in lines
-        ]
+        yield [list(islice(line, count)) for line in lines]
 
 
 def _of_operator(part: Part, crew: _Crew, progress: Callable[[str], None]) -> Callable[[str], None]:
@@ -94,44 +88,71 @@ def _piece_slots(crew: _Crew) -> int:
     return min(CHUNK_SLOTS, max(LEAST_AHEAD if looks_ahead else 1, MOST_TOGETHER // terminals))
 
 
-def _failed_networks(part: Part, records: Sgp4Records, slots: int) -> Iterator[SlotNetwork] | None:
-    return None if part.failed is None else networks(part.failed, records, slots)
-
-
 def _serve_all(crew: _Crew, piece: Piece) -> Share:
     return [
-        (
-            serve(part.world, records, line),
-            None if part.failed is None or failed is None else serve(part.failed, records, failed),
-        )
-        for part, records, (line, failed) in zip(crew.parts, crew.records, piece, strict=True)
+        serve_pairs(part, records, pairs)
+        for part, records, pairs in zip(crew.parts, crew.records, piece, strict=True)
     ]
+
+
+def serve_pairs(
+    part: Part, records: Sgp4Records, pairs: Sequence[SlotPair]
+) -> tuple[AccessChunk, AccessChunk]:
+    """Return what every terminal of a part has in consecutive slots, and what it would have."""
+    before = serve(part.world, records, [pair.whole for pair in pairs])
+    now = []
+    for world, group in groupby(pairs, key=lambda pair: part.at_slot(pair.whole.slot)):
+        own = list(group)
+        start = own[0].whole.slot - before.first_slot
+        now.append(_left(part, world, records, own, before.part(start, start + len(own))))
+    return (now[0] if len(now) == 1 else join(now)), before
+
+
+def _left(
+    part: Part, world: World, records: Sgp4Records, pairs: Sequence[SlotPair], before: AccessChunk
+) -> AccessChunk:
+    """Return what is left of the service in slots that share their failures, as `world` has them.
+
+    A terminal that has lost its service is out for the failure.
+    """
+    if not world.core_is_up:
+        gone = np.where(before.is_served, Reason.CORE_FAILED.number, before.reason)
+        return _emptied(before, gone.astype(np.int16))
+    if world is part.world and all(pair.now is pair.whole for pair in pairs):
+        return before
+    now = serve(world, records, [pair.now for pair in pairs])
+    lost = before.is_served & ~now.is_served
+    cause = np.where(lost, _causes(world, before, now), now.reason)
+    return replace(now, reason=cause.astype(np.int16))
+
+
+def _causes(world: World, before: AccessChunk, now: AccessChunk) -> NDArray[np.integer]:
+    """Return why the service of `before` has ended, shape (K, S), where it has.
+
+    First what it went through; but others that failed may have taken its place at antennas and on
+    the way to a gateway.  What neither explains keeps its natural reason.
+    """
+    sat, gateway, pop = Reason.SATELLITE_FAILED, Reason.GATEWAY_FAILED, Reason.POP_FAILED
+    otherwise = now.reason
+    if not world.sat_is_up.all():
+        otherwise = np.full_like(now.reason, sat.number)
+    if not world.ground_is_up:
+        otherwise = np.full_like(now.reason, gateway.number)
+    failed = [
+        ~np.append(is_up, True)[rows]
+        for is_up, rows in (
+            (world.sat_is_up, before.sat),
+            (world.gateway_is_up, before.gateway),
+            (world.pop_is_up, before.pop),
+        )
+    ]
+    return np.select(failed, [sat.number, gateway.number, pop.number], otherwise)
 
 
 def _merged(system: System, share: Share) -> tuple[AccessChunk, AccessChunk]:
     """Return what is and what would be without failures, of all terminals of a system."""
-    parts = [part for part in system.parts if part.rows.size]
-    pairs = [(_after(part, *chunks), chunks[0]) for part, chunks in zip(parts, share, strict=True)]
-    return _joined(system, [now for now, _ in pairs]), _joined(system, [was for _, was in pairs])
-
-
-def _after(part: Part, before: AccessChunk, failed: AccessChunk | None) -> AccessChunk:
-    """Return what is left of a part's service, with the failure as the reason of what is lost."""
-    if part.is_gone:
-        gone = np.where(before.is_served, Reason.CORE_FAILED.number, before.reason)
-        return _emptied(before, gone.astype(np.int16))
-    if failed is None:
-        return before
-    assert part.failed is not None
-    is_up, pop_is_up = part.failed.gateway_is_up, part.failed.pop_is_up
-    cause = np.select(
-        [~np.append(is_up, True)[before.gateway], ~np.append(pop_is_up, True)[before.pop]],
-        [Reason.GATEWAY_FAILED.number, Reason.POP_FAILED.number],
-        # Its gateway and PoP are up, so antennas now follow other satellites: for a gateway's sake.
-        Reason.GATEWAY_FAILED.number,
-    )
-    lost = before.is_served & ~failed.is_served
-    return replace(failed, reason=np.where(lost, cause, failed.reason).astype(np.int16))
+    now, before = zip(*share, strict=True)
+    return _joined(system, now), _joined(system, before)
 
 
 def _emptied(chunk: AccessChunk, reason: NDArray[np.int16]) -> AccessChunk:
@@ -140,7 +161,7 @@ def _emptied(chunk: AccessChunk, reason: NDArray[np.int16]) -> AccessChunk:
     return AccessChunk(chunk.first_slot, **{**empty, "reason": reason})
 
 
-def _joined(system: System, chunks: list[AccessChunk]) -> AccessChunk:
+def _joined(system: System, chunks: Sequence[AccessChunk]) -> AccessChunk:
     """Return the chunks of all worlds as one, their rows counted through all operators."""
     if len(system.parts) == 1:
         return chunks[0]

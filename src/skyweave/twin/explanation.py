@@ -7,11 +7,12 @@ import numpy as np
 
 from skyweave.policy.reasons import REASONS, SERVED, Reason
 from skyweave.time import format_utc
-from skyweave.twin.orbits import initialise
-from skyweave.twin.pipeline import SlotNetwork, SlotService, networks, serve, services
+from skyweave.twin.execution import serve_pairs
+from skyweave.twin.orbits import Sgp4Records, initialise
+from skyweave.twin.pipeline import SlotNetwork, SlotService, network_pairs, services
 from skyweave.twin.results.chunk import AccessChunk
 from skyweave.twin.routing import walk
-from skyweave.twin.world import System, World
+from skyweave.twin.world import Part, System, World
 
 RTT_PARTS = ("access", "isl", "feeder", "fibre")
 
@@ -21,24 +22,27 @@ def explain_slot(
 ) -> dict[str, Any]:
     """Return what terminal `row` has in a slot, with every candidate, as plain values.
 
-    The network is computed from the run's first slot on, so the answer is the run's own.
+    The network is computed from the run's first slot on, so the answer is the run's own, with the
+    failures that hold in the slot.
     """
-    world = system.only_terminal(row).parts[0].world
-    records = initialise(world.fleet.catalogue)
-    for network in networks(world, records, slot + 1, progress):
-        last = network
-    ((_, service, _),) = services(world, records, [last])
-    access = serve(world, records, [last])
-    found = _path(world, last, service, access) if access.reason[0, 0] == SERVED else _nothing()
-    reason = None if access.reason[0, 0] == SERVED else str(REASONS[access.reason[0, 0]])
+    part = system.only_terminal(row).parts[0]
+    world, records = part.at_slot(slot), initialise(part.world.fleet.catalogue)
+    for pair in network_pairs(part, records, slot + 1, progress):
+        last = pair
+    access, _ = serve_pairs(part, records, [last])
+    ((_, service, _),) = services(world, records, [last.now])
+    reason = REASONS[access.reason[0, 0]] if access.reason[0, 0] != SERVED else None
     return {
         "terminal": str(world.terminals.terminal_id[0]),
         "slot": slot,
         "slot_start_utc": format_utc(world.grid.utc[slot]),
         "state": "served" if reason is None else "out",
-        "reason": reason,
-        **found,
-        "candidates": _candidates(world, last, service),
+        "reason": None if reason is None else str(reason),
+        **(_path(world, last.now, service, access) if reason is None else _nothing()),
+        "candidates": [
+            *_candidates(world, last.now, service),
+            *_failed_candidates(part, world, records, last.whole),
+        ],
     }
 
 
@@ -80,21 +84,44 @@ def _candidates(world: World, network: SlotNetwork, service: SlotService) -> lis
     found = service.candidates
     order = np.lexsort((found.sat, -found.elevation_deg, -service.score))
     return [
-        {
-            "norad_id": int(world.fleet.catalogue.norad_id[found.sat[p]]),
-            "elevation_deg": float(found.elevation_deg[p]),
-            "azimuth_deg": float(found.azimuth_deg[p]),
-            "sunlit": bool(found.is_sunlit[p]),
-            "score": float(service.score[p]) if np.isfinite(service.score[p]) else None,
-            "refused": _refusal(network, service, int(p)),
-        }
+        _candidate(world, service, int(p)) | {"refused": _refusal(world, network, service, int(p))}
         for p in order
     ]
 
 
-def _refusal(network: SlotNetwork, service: SlotService, pair: int) -> str | None:
+def _candidate(world: World, service: SlotService, pair: int) -> dict[str, Any]:
+    found, score = service.candidates, service.score[pair]
+    return {
+        "norad_id": int(world.fleet.catalogue.norad_id[found.sat[pair]]),
+        "elevation_deg": float(found.elevation_deg[pair]),
+        "azimuth_deg": float(found.azimuth_deg[pair]),
+        "sunlit": bool(found.is_sunlit[pair]),
+        "score": float(score) if np.isfinite(score) else None,
+    }
+
+
+def _failed_candidates(
+    part: Part, world: World, records: Sgp4Records, whole: SlotNetwork
+) -> list[dict[str, Any]]:
+    """Return the satellites that would be in view if they had not failed, the highest first."""
+    if world.sat_is_up.all():
+        return []
+    ((_, service, _),) = services(part.world, records, [whole])
+    found = service.candidates
+    gone = np.flatnonzero(~world.sat_is_up[found.sat])
+    order = gone[np.lexsort((found.sat[gone], -found.elevation_deg[gone]))]
+    return [
+        _candidate(world, service, int(p))
+        | {"score": None, "refused": str(Reason.SATELLITE_FAILED)}
+        for p in order
+    ]
+
+
+def _refusal(world: World, network: SlotNetwork, service: SlotService, pair: int) -> str | None:
     if service.refused[pair] != SERVED:
         return str(REASONS[service.refused[pair]])
+    if not world.core_is_up:
+        return str(Reason.CORE_FAILED)
     if np.isfinite(service.candidates.path_s[pair]):
         return None
     near = network.in_gateway_view[0, service.candidates.sat[pair]]  # of its one target

@@ -7,8 +7,8 @@ results do not depend on how.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,13 +32,22 @@ from skyweave.twin.sight import SKY_REASONS, Places, Sight, sights, sky_tests
 from skyweave.twin.terminals import terminal_itrf
 from skyweave.twin.topology import (
     FeederLinks,
+    IslPlan,
+    LinkState,
     assign_feeders,
     fibre_delay_s,
     padded_adjacency,
     padded_lengths_m,
     step,
 )
-from skyweave.twin.world import World, gateway_itrf, gateway_mask, isl_plan, terminal_mask
+from skyweave.twin.world import (
+    Part,
+    World,
+    gateway_itrf,
+    gateway_mask,
+    isl_plan,
+    terminal_mask,
+)
 
 CHUNK_SLOTS = 60  # slots computed together; no result depends on it
 
@@ -70,6 +79,48 @@ class SlotService:
     feeder_s: FloatArray  # (L,) one-way delay of each feeder link
 
 
+class SlotPair(NamedTuple):
+    """The network of one slot as it would be if nothing had ever failed, and as it is."""
+
+    whole: SlotNetwork
+    now: SlotNetwork  # the same object as long as nothing of the network has failed
+
+
+class _Boundary(NamedTuple):
+    """What a slot's links are chosen from: satellites (N, 3) at both ends, and gateways' views."""
+
+    start_itrf_m: FloatArray
+    end_itrf_m: FloatArray
+    views: VisiblePairs
+    remaining: RowArray  # (P,) whole slots for which each pair stays in view
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """A network on its way through the slots: all that the next slot's links depend on."""
+
+    plan: IslPlan
+    links: LinkState | None = None
+    feeders: FeederLinks | None = None
+
+    def next(self, world: World, slot: int, at: _Boundary) -> "tuple[_Line, SlotNetwork]":
+        """Return the line after a slot, and the slot's network in a world."""
+        start_m, end_m = world.in_order(at.start_itrf_m), world.in_order(at.end_itrf_m)
+        links = step(self.plan, self.links, slot, start_m, end_m)
+        if world.failed_links:
+            links = replace(links, is_feasible=links.is_feasible & ~world.has_failed(links.planned))
+        views, remaining = at.views, at.remaining
+        if not world.network_is_up:
+            is_up = world.gateway_is_up[views.site_rows] & world.sat_is_up[views.sat]
+            views, remaining = keep(views, is_up), remaining[is_up]
+        feeders = assign_feeders(
+            self.feeders, views, remaining, world.gateways.antennas, usable_sat=world.fleet.serves
+        )
+        lasting = keep(views, remaining >= 1)
+        network = SlotNetwork(slot, feeders, links.up, _in_gateway_view(world, lasting))
+        return _Line(self.plan, links, feeders), network
+
+
 def networks(
     world: World,
     records: Sgp4Records,
@@ -77,11 +128,24 @@ def networks(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[SlotNetwork]:
     """Yield the network of slots 0 to stop - 1, each built on the one before."""
-    plan = isl_plan(world, world.grid.epoch_utc)
-    gateway_m, up = gateway_itrf(world.gateways)
-    gateways = np.where(world.gateway_is_up[:, None], gateway_m, np.nan), up
-    antennas = world.gateways.antennas
-    links, feeders = None, None
+    everyone = np.arange(len(world.terminals))
+    for pair in network_pairs(Part(world, everyone), records, stop, progress):
+        yield pair.whole
+
+
+def network_pairs(
+    part: Part,
+    records: Sgp4Records,
+    stop: int,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[SlotPair]:
+    """Yield the networks of slots 0 to stop - 1, each built on the one before.
+
+    Both hand their state on from slot to slot.  Nobody knows of a failure before its first slot,
+    and in each slot nobody knows that one may end.
+    """
+    world, gateways = part.world, gateway_itrf(part.world.gateways)
+    line, line_now = _Line(isl_plan(world, world.grid.epoch_utc)), None
     for first in range(0, stop, CHUNK_SLOTS):
         last = min(first + CHUNK_SLOTS, stop)
         progress(f"links: slot {first} of {stop}")
@@ -90,12 +154,15 @@ def networks(
         remaining = remaining_slots(views, world.horizon)
         for slot in range(first, last):
             k = slot - first
-            links = step(plan, links, slot, sat_itrf_m[k], sat_itrf_m[k + 1])
-            feeders = assign_feeders(
-                feeders, views[k], remaining[k], antennas, usable_sat=world.fleet.serves
-            )
-            lasting = keep(views[k], remaining[k] >= 1)
-            yield SlotNetwork(slot, feeders, links.up, _in_gateway_view(world, lasting))
+            at = _Boundary(sat_itrf_m[k], sat_itrf_m[k + 1], views[k], remaining[k])
+            world_now = part.at_slot(slot)
+            if line_now is None and not world_now.network_is_up:
+                line_now = line
+            line, whole = line.next(world, slot, at)
+            now = whole
+            if line_now is not None:
+                line_now, now = line_now.next(world_now, slot, at)
+            yield SlotPair(whole, now)
 
 
 def _in_gateway_view(world: World, views: VisiblePairs) -> BoolArray:
@@ -148,10 +215,10 @@ def fibre_s(world: World, pop: int) -> FloatArray:
 
 
 def _positions(world: World, records: Sgp4Records, first: int, last: int) -> FloatArray:
-    """Return the satellites at boundaries first to last, both included, (T, N, 3)."""
+    """Return the satellites in order at boundaries first to last, both included, (T, N, 3)."""
     grid = world.boundaries(first, last + 1)
     catalogue, orientation = world.fleet.catalogue, world.orientation
-    return propagate(catalogue, grid, orientation, records=records).sat_itrf_m
+    return world.in_order(propagate(catalogue, grid, orientation, records=records).sat_itrf_m)
 
 
 def _gateway_views(world: World, gateways: Places, sat_itrf_m: FloatArray) -> VisiblePairs:
@@ -253,7 +320,8 @@ def _access(
     }
     count = len(world.terminals)
     access = {name: _scattered(name, value, rows, count) for name, value in values.items()}
-    is_lost = bool(np.isnan(sat_itrf_m[world.fleet.serves]).any(axis=1).all())
+    serving_m = sat_itrf_m[world.fleet.serves & world.sat_is_up]
+    is_lost = len(serving_m) > 0 and bool(np.isnan(serving_m).any(axis=1).all())
     access["reason"] = _reasons(world, network, service, is_lost)
     return access
 
@@ -278,7 +346,7 @@ def _reasons(
 ) -> NDArray[np.int16]:
     """Return why each terminal is out, the first that applies of a fixed order, (S,).
 
-    `is_lost`: no satellite that may serve has a valid position.
+    `is_lost`: no satellite that may serve and is in order has a valid position.
     """
     found, terminals = service.candidates, service.chosen.size
     if (service.chosen >= 0).all():  # the common case needs no search for causes

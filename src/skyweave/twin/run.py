@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from skyweave.twin.catalogue.elements import ARRAY_FIELDS, Catalogue
 from skyweave.twin.execution import run_slots
 from skyweave.twin.results.chunk import RunLabels
+from skyweave.twin.results.failure_events import FailureRecord
 from skyweave.twin.results.fleet import cells_of
 from skyweave.twin.results.folder import Run, check_run_folder, draft_run_folder, load_run
 from skyweave.twin.results.manifest import Execution, OperatorFacts, RunFacts
@@ -31,7 +32,7 @@ def run_system(
     started = time.monotonic()
     labels, access = run_labels(system), system.scenario.results.access
     with draft_run_folder(out) as folder:
-        with AccessWriter(folder, labels, access, compares=bool(system.without)) as writer:
+        with AccessWriter(folder, labels, access, compares=bool(system.failures)) as writer:
             for chunk, before in run_slots(system, workers, progress):
                 writer.write(chunk, before)
             statistics, before_statistics = writer.finish(), writer.finish_before()
@@ -115,11 +116,39 @@ def run_facts(system: System) -> RunFacts:
         ),
         warnings=system.warnings,
         operators=tuple(_operator_facts(world) for world in worlds),
-        without=tuple(str(failure) for failure in system.without),
+        without=tuple(str(failure) for failure in system.failures),
+        failures=failure_records(system),
         obstructed=len(system.terminals.obstructions),
         cones=sum(int(world.sky.has_cone.sum()) for world in worlds),
         landing_rules=tuple(rule_sentence(rule) for rule in scenario.landing_rules),
     )
+
+
+def failure_records(system: System) -> tuple[FailureRecord, ...]:
+    """Return what the results say of the system's failures."""
+    slots, slot_s = system.slots, system.scenario.time.slot_s
+    records = []
+    for number, failure in enumerate(system.failures):
+        broken = [(part.world.operator, part.breakages[number]) for part in system.parts]
+        span = np.array([broken[0][1].begin_s, broken[0][1].end_s]) / slot_s
+        begin, end = np.clip(span, 0.0, slots)
+        records.append(
+            FailureRecord(
+                kind=failure.kind,
+                target=failure.target,
+                share=failure.share,
+                from_utc=failure.from_utc,
+                to_utc=failure.to_utc,
+                first_slot=int(np.floor(begin)),
+                stop_slot=int(np.ceil(end)),
+                names={
+                    operator: None if each.effect.links.draws else each.effect.names
+                    for operator, each in broken
+                    if not each.effect.is_nothing
+                },
+            )
+        )
+    return tuple(records)
 
 
 def _operator_facts(world: World) -> OperatorFacts:

@@ -43,7 +43,7 @@ def sky_picture(system: System, row: int, slot: int, explanation: Mapping[str, A
     `explanation` is what `explain_slot` says of the terminal and the slot.
     """
     part, own = system.part_of(row)
-    world = part.world.only_terminal(own)
+    world = part.at_slot(slot).only_terminal(own)
     leaves_s = _leaves_s(world, slot, explanation)
     start_utc = world.grid.utc[slot]
     leaves_utc = "" if np.isnan(leaves_s) else format_utc(_later(start_utc, leaves_s))
@@ -107,6 +107,10 @@ def _passes(world: World, start_utc: np.datetime64, explanation: Mapping[str, An
     positions = terminal_itrf(world.terminals, grid.utc)
     places = [positions.at(k) for k in range(t_s.size)]
     sat_itrf_m = propagate(world.fleet.catalogue, grid, world.orientation).sat_itrf_m
+    if not world.sat_is_up.all():  # of those that have failed, who would be in view now is shown
+        known = [candidate["norad_id"] for candidate in explanation["candidates"]]
+        shown = world.sat_is_up | np.isin(world.fleet.catalogue.norad_id, known)
+        sat_itrf_m = np.where(shown[:, None], sat_itrf_m, np.nan)
     now = int(np.searchsorted(t_s, 0.0))
     sats = _seen(world, places[now:], sat_itrf_m[now:])
     looks = [look_angles(*places[k], sat_itrf_m[k, sats]) for k in range(t_s.size)]

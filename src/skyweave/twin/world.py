@@ -1,12 +1,12 @@
 """The world of a run: everything that a scenario fixes before the first slot.
 
 A `World` is one operator's: its satellites, its ground network and its terminals.  A `System` holds
-the worlds of all operators of a scenario, and beside each what it is with the failures of the run.
+the worlds of all operators of a scenario, and for each what fails of it and when.
 """
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,28 +28,37 @@ from skyweave.twin.sites import (
 from skyweave.twin.targets import Targets, find_targets
 from skyweave.twin.terminals import Terminals
 from skyweave.twin.topology import (
+    NO_FAILED_LINKS,
+    Effect,
+    FailedLinks,
     Failure,
     Gateways,
     IslPlan,
+    Network,
     Pops,
+    checked_failure,
     default_pops,
-    gateways_failed,
+    effect_of,
+    joined_links,
     load_gateways,
     load_pops,
     make_plan,
+    near_names,
     parse_failure,
-    pops_failed,
+    refuse_unknown,
     rehomed,
 )
 
 HORIZON_S = 900.0  # how far ahead "stays in view longest" looks; longer stays count as equal
+MOST_WORLDS = 8  # of one operator, each with other failures, that are kept at a time
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
+RowArray = NDArray[np.int32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class World:
     """What one operator's run needs, fixed and picklable; slots are computed from nothing else."""
 
@@ -57,10 +66,13 @@ class World:
     grid: TimeGrid  # the slots' boundaries
     orientation: EarthOrientation
     fleet: Fleet
+    sat_is_up: BoolArray  # (N,) has not failed
+    failed_links: FailedLinks  # laser links
     gateways: Gateways
     gateway_is_up: BoolArray  # (G,)
     pops: Pops
     pop_is_up: BoolArray  # (P,)
+    core_is_up: bool  # the software that runs the network
     terminals: Terminals
     sky: SiteSky
     targets: Targets
@@ -82,6 +94,28 @@ class World:
         """How many slots ahead visibility is followed."""
         return max(1, int(np.ceil(HORIZON_S / self.scenario.time.slot_s)))
 
+    @property
+    def ground_is_up(self) -> bool:
+        """Whether all gateways and PoPs are in order."""
+        return bool(self.gateway_is_up.all() and self.pop_is_up.all())
+
+    @property
+    def network_is_up(self) -> bool:
+        """Whether everything but the operator's software is in order."""
+        return self.ground_is_up and bool(self.sat_is_up.all()) and not self.failed_links
+
+    def in_order(self, sat_itrf_m: FloatArray) -> FloatArray:
+        """Return positions (..., N, 3) with NaN for each satellite that has failed."""
+        if self.sat_is_up.all():
+            return sat_itrf_m
+        return np.where(self.sat_is_up[:, None], sat_itrf_m, np.nan)
+
+    def has_failed(self, edges: RowArray) -> BoolArray:
+        """Return which laser links (E, 2) have failed as such, whatever their satellites do."""
+        if not self.failed_links:
+            return np.zeros(len(edges), dtype=np.bool_)
+        return self.failed_links.holds(self.fleet.catalogue.norad_id[edges])
+
     def boundaries(self, first: int, stop: int) -> TimeGrid:
         """Return the slot boundaries first to stop - 1, which may lie beyond the run's end."""
         t_s = np.arange(first, stop, dtype=np.float64) * self.scenario.time.slot_s
@@ -97,13 +131,52 @@ class World:
 
 
 @dataclass(frozen=True)
+class Breakage:
+    """What a failure breaks of one operator's network, and when, in seconds from slot 0."""
+
+    effect: Effect
+    begin_s: float  # -inf = before the run
+    end_s: float  # inf = after it
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
     """One operator's share of a system."""
 
-    world: World
+    world: World  # with everything in order
     rows: IntArray  # (S,) the world's terminals in the system's table
-    failed: World | None  # the same with the run's failures, None where they change nothing
-    is_gone: bool  # the operator itself has failed
+    breakages: tuple[Breakage, ...] = ()
+    _worlds: dict[tuple[int, ...], World] = field(default_factory=dict, repr=False)
+
+    def at_slot(self, slot: int) -> World:
+        """Return the world with all failures that hold in any part of a slot."""
+        slot_s = self.world.scenario.time.slot_s
+        spans = [(b.begin_s / slot_s, b.end_s / slot_s) for b in self.breakages]
+        return self._with([begin < slot + 1 and end > slot for begin, end in spans])
+
+    def at_utc(self, utc: np.datetime64) -> World:
+        """Return the world with the failures that hold at an instant."""
+        t_s = float((utc - self.world.grid.epoch_utc) / np.timedelta64(1, "s"))
+        return self._with([b.begin_s <= t_s < b.end_s for b in self.breakages])
+
+    def _with(self, in_force: Sequence[bool]) -> World:
+        numbers = tuple(
+            number
+            for number, (holds, breakage) in enumerate(zip(in_force, self.breakages, strict=True))
+            if holds and not breakage.effect.is_nothing
+        )
+        if not numbers:
+            return self.world
+        if numbers not in self._worlds:
+            if len(self._worlds) == MOST_WORLDS:
+                self._worlds.clear()
+            effects = [self.breakages[number].effect for number in numbers]
+            self._worlds[numbers] = _broken(self.world, effects)
+        return self._worlds[numbers]
+
+    def only_terminal(self, row: int) -> "Part":
+        """Return the same part with one of its terminals."""
+        return Part(self.world.only_terminal(row), np.zeros(1, np.int64), self.breakages)
 
 
 @dataclass(frozen=True)
@@ -114,7 +187,7 @@ class System:
     grid: TimeGrid
     terminals: Terminals
     parts: tuple[Part, ...]
-    without: tuple[Failure, ...]
+    failures: tuple[Failure, ...]  # one breakage in each part
     warnings: tuple[str, ...]
 
     @property
@@ -139,18 +212,21 @@ class System:
     def only_terminal(self, row: int) -> "System":
         """Return the same system with one terminal and its operator alone."""
         part, own = self.part_of(row)
-        failed = part.failed and part.failed.only_terminal(own)
-        only = Part(part.world.only_terminal(own), np.zeros(1, np.int64), failed, part.is_gone)
-        return replace(self, terminals=self.terminals.take(np.array([row])), parts=(only,))
+        only = (part.only_terminal(own),)
+        return replace(self, terminals=self.terminals.take(np.array([row])), parts=only)
 
     def operator(self, name: str | None) -> World:
         """Return the world of an operator, the first where none is named."""
-        worlds = {part.world.operator: part.world for part in self.parts}
+        return self.operator_part(name).world
+
+    def operator_part(self, name: str | None) -> Part:
+        """Return the part of an operator, the first where none is named."""
+        parts = {part.world.operator: part for part in self.parts}
         if name is None:
-            return self.parts[0].world
-        if name not in worlds:
-            raise InputError(f'operator "{name[:60]}" is unknown; {_near(name, list(worlds))}')
-        return worlds[name]
+            return self.parts[0]
+        if name not in parts:
+            raise InputError(f'operator "{name[:60]}" is unknown; {near_names(name, list(parts))}')
+        return parts[name]
 
 
 def build_world(scenario: Scenario) -> World:
@@ -161,9 +237,13 @@ def build_world(scenario: Scenario) -> World:
 def build_system(scenario: Scenario, without: Sequence[str] = ()) -> System:
     """Read and check everything a scenario names; raises `InputError` before any computing.
 
-    `without` lists what has failed for the whole run, as `--without` takes it.
+    `without` lists what has failed for the whole run, as `--without` takes it, beside the failures
+    of the scenario itself.
     """
-    failures = tuple(dict.fromkeys(parse_failure(text) for text in without))
+    failures = (
+        *dict.fromkeys(parse_failure(text) for text in without),
+        *_scenario_failures(scenario),
+    )
     start_utc = parse_utc(scenario.time.start_utc, f"{scenario.source}: time.start_utc")
     grid = slot_grid(start_utc, scenario.time.duration_s, scenario.time.slot_s, scenario.source)
     terminals = scenario_terminals(scenario, grid.epoch_utc)
@@ -175,15 +255,60 @@ def build_system(scenario: Scenario, without: Sequence[str] = ()) -> System:
         _build_world(network, grid, start_utc, terminals.take(own))
         for network, own in zip(networks, rows, strict=True)
     ]
-    _refuse_unknown(failures, worlds)
-    parts = tuple(_part(*pair, failures) for pair in zip(worlds, rows, strict=True))
+    ground = [_failing(world) for world in worlds]
+    for failure in failures:
+        refuse_unknown(failure, ground)
+    parts = tuple(
+        Part(world, own, tuple(_breakage(each, network, scenario.seed) for each in failures))
+        for world, own, network in zip(worlds, rows, ground, strict=True)
+    )
     warnings = [
         *_time_warnings(scenario, grid, start_utc, worlds[0].orientation),
         *class_warnings(scenario, terminals),
         *(text for world in worlds for text in _told(world, len(worlds))),
-        *_needless(failures, worlds),
+        *_needless(failures, parts),
     ]
     return System(scenario, grid, terminals, parts, failures, tuple(warnings))
+
+
+def _scenario_failures(scenario: Scenario) -> list[Failure]:
+    """Return the failures of a scenario; a whole operator may go without a name if it is one."""
+    operators = [network.operator_name for network in scenario.networks()]
+    found = []
+    for number, each in enumerate(scenario.failures):
+        place = f"{scenario.source}: failures[{number}]"
+        is_named = bool(each.ids) or each.share is not None
+        if not is_named and len(operators) > 1:
+            raise InputError(
+                f'{place}: kind = "{each.kind}" with several operators; say which: '
+                f'ids = ["{operators[0]}"]'
+            )
+        failure = Failure(
+            kind=each.kind,
+            ids=each.ids if is_named else tuple(operators),
+            share=each.share,
+            operator=each.operator,
+            from_utc=None if each.from_utc is None else parse_utc(each.from_utc),
+            to_utc=None if each.to_utc is None else parse_utc(each.to_utc),
+            place=place,
+            number=number,
+        )
+        found.append(checked_failure(failure))
+    return found
+
+
+def _failing(world: World) -> Network:
+    """Return what of a world can fail."""
+    epoch_utc = world.grid.epoch_utc
+    return Network(world.operator, world.fleet.catalogue, epoch_utc, world.gateways, world.pops)
+
+
+def _breakage(failure: Failure, network: Network, seed: int) -> Breakage:
+    begin_s, end_s = (
+        otherwise if utc is None else float((utc - network.epoch_utc) / np.timedelta64(1, "s"))
+        for utc, otherwise in ((failure.from_utc, -np.inf), (failure.to_utc, np.inf))
+    )
+    return Breakage(effect_of(failure, network, seed), begin_s, end_s)
 
 
 def _build_world(
@@ -212,10 +337,13 @@ def _build_world(
         grid=grid,
         orientation=earth_orientation(scenario.earth.orientation),
         fleet=fleet,
+        sat_is_up=np.ones(len(fleet.catalogue), dtype=np.bool_),
+        failed_links=NO_FAILED_LINKS,
         gateways=gateways,
         gateway_is_up=np.ones(len(gateways), dtype=np.bool_),
         pops=pops,
         pop_is_up=np.ones(len(pops), dtype=np.bool_),
+        core_is_up=True,
         terminals=terminals,
         sky=site_sky(scenario, terminals),
         targets=targets,
@@ -229,63 +357,55 @@ def _pops(scenario: Scenario) -> Pops:
     return load_pops(default_pops(gateways) if named is None else scenario.source_of(named))
 
 
-def _part(world: World, rows: IntArray, failures: Sequence[Failure]) -> Part:
-    is_gone = any(f.kind == "operator" and f.target == world.operator for f in failures)
-    failed = None if is_gone else _failed_world(world, failures)
-    return Part(world, rows, failed, is_gone)
+def _broken(world: World, effects: Sequence[Effect]) -> World:
+    """Return the world with the effects of failures."""
+    gateway_failed = np.logical_or.reduce([effect.gateway for effect in effects])
+    pop_failed = np.logical_or.reduce([effect.pop for effect in effects])
+    broken = replace(
+        world,
+        sat_is_up=~np.logical_or.reduce([effect.sat for effect in effects]),
+        failed_links=joined_links([effect.links for effect in effects]),
+        gateway_is_up=~gateway_failed,
+        pop_is_up=~pop_failed,
+        core_is_up=not any(effect.is_core for effect in effects),
+    )
+    return broken if broken.ground_is_up else _on_ground_left(broken)
 
 
-def _failed_world(world: World, failures: Sequence[Failure]) -> World | None:
-    """Return the world with its ground network after the failures, None where nothing changes."""
-    gateway_failed = gateways_failed(failures, world.gateways)
-    pop_failed = pops_failed(failures, world.pops)
-    if not (gateway_failed.any() or pop_failed.any()):
-        return None
-    scenario = world.scenario
+def _on_ground_left(world: World) -> World:
+    """Return the world with its traffic at the gateways and PoPs that are in order."""
+    scenario, pop_failed = world.scenario, ~world.pop_is_up
     gateways = rehomed(world.gateways, world.pops, pop_failed, scenario.delay.fibre_detour)
     targets = find_targets(
         world.terminals, gateways, world.pops, scenario.landing_rules, scenario.source,
-        gateway_failed=gateway_failed, pop_failed=pop_failed,
+        gateway_failed=~world.gateway_is_up, pop_failed=pop_failed,
     )  # fmt: skip
-    return replace(
-        world,
-        gateways=gateways,
-        gateway_is_up=~gateway_failed,
-        pop_is_up=~pop_failed,
-        targets=targets,
-    )
+    return replace(world, gateways=gateways, targets=targets)
 
 
-def _refuse_unknown(failures: Sequence[Failure], worlds: Sequence[World]) -> None:
-    """Refuse the failure of something that the scenario does not have."""
-    known = {
-        "operator": [world.operator for world in worlds],
-        "gateway": [name for world in worlds for name in world.gateways.gateway_id.tolist()],
-        "pop": [name for world in worlds for name in world.pops.pop_id.tolist()],
-    }
-    countries = {
-        "gateway": {code for world in worlds for code in world.gateways.country.tolist()},
-        "pop": {code for world in worlds for code in world.pops.country.tolist()},
-    }
-    for failure in failures:
-        names = known.get(failure.kind)
-        if names is None or failure.target in {*names, *countries.get(failure.kind, ())} - {""}:
-            continue
-        hint = _near(failure.target, list(dict.fromkeys(names)))  # operators may share some
-        raise InputError(f'--without {failure}: no {failure.kind} "{failure.target}"; {hint}')
+def _needless(failures: Sequence[Failure], parts: Sequence[Part]) -> list[str]:
+    """Return a warning for each failure that changes nothing."""
+    warnings = []
+    for failure, broken in zip(
+        failures, zip(*(p.breakages for p in parts), strict=True), strict=True
+    ):
+        cause = _cause_of_nothing(failure, broken, parts[0].world)
+        if cause:
+            warnings.append(f"{failure.place} changes nothing: {cause}")
+    return warnings
 
 
-def _needless(failures: Sequence[Failure], worlds: Sequence[World]) -> list[str]:
-    return [
-        f"--without {failure} changes nothing: no gateway and no PoP is there"
-        for failure in failures
-        if failure.kind == "country"
-        and not any(
-            (world.gateways.country == failure.target).any()
-            or (world.pops.country == failure.target).any()
-            for world in worlds
-        )
-    ]
+def _cause_of_nothing(failure: Failure, broken: Sequence[Breakage], world: World) -> str:
+    """Return why a failure changes nothing, "" where it may."""
+    end_s = world.slots * world.scenario.time.slot_s
+    if not any(each.begin_s < end_s and each.end_s > 0.0 for each in broken):
+        first, end = format_utc(world.grid.utc[0]), format_utc(world.grid.utc[-1])
+        return f"its time lies outside the run, which begins {first}, ends {end}"
+    if not all(each.effect.is_nothing for each in broken):
+        return ""
+    if failure.kind == "country":
+        return "no gateway and no PoP is there"
+    return f"share = {failure.share:g} of what there is draws no {failure.kind}"
 
 
 def _time_warnings(
@@ -317,13 +437,6 @@ def terminal_row(system: System, terminal_id: str) -> int:
     near = difflib.get_close_matches(terminal_id, known, n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "see the scenario's terminals"
     raise InputError(f'{system.scenario.source}: no terminal "{terminal_id}"; {hint}')
-
-
-def _near(wanted: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"there are {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
 
 
 def gateway_mask(world: World, gateways: Gateways) -> Mask:

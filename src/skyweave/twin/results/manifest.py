@@ -17,6 +17,7 @@ import skyweave
 from skyweave.policy.reasons import REASONS
 from skyweave.time import format_utc, parse_utc
 from skyweave.twin.results.chunk import RunLabels
+from skyweave.twin.results.failure_events import FailureRecord
 from skyweave.twin.results.fleet import cells_of
 from skyweave.twin.results.folder import KIND, PARTS
 from skyweave.twin.results.statistics import RunStatistics
@@ -50,10 +51,11 @@ class RunFacts:
     satellites_used: int
     satellites_left_out: Mapping[str, int]  # by satellite class
     operators: tuple[OperatorFacts, ...]
-    without: tuple[str, ...]  # what the run leaves out on purpose, as given: "country:DE"
+    without: tuple[str, ...]  # what fails in the run, in a word each: "country:DE"
     obstructed: int  # terminals with something that stands in their dish's view
     cones: int  # terminals whose dish has a field of view
     landing_rules: tuple[str, ...]  # one plain sentence each, without a full stop
+    failures: tuple[FailureRecord, ...] = ()  # the same as `without`, with all that is known
     rows_left_out: Mapping[str, int] = field(default_factory=dict)  # catalogue rows by cause
     orientation: str = "iers"  # "none": UT1 = UTC, no polar motion
     is_inside_orientation_table: bool = True
@@ -91,6 +93,7 @@ def manifest_of(
             "slots": labels.slots,
         },
         "without": list(facts.without),
+        "failures": [failure.as_json() for failure in facts.failures],
         "operators": [_operator(operator) for operator in facts.operators],
         "summary": summary_of(labels, facts, statistics, before),
         "outages": _outages(statistics),

@@ -5,7 +5,7 @@ from html import escape
 import pandas as pd
 
 from skyweave.twin.results.folder import Run
-from skyweave.twin.results.left_out import left_out_effects, left_out_names
+from skyweave.twin.results.left_out import is_for_a_time, left_out_effects, left_out_names
 from skyweave.twin.results.markup import card, cards, change_card
 from skyweave.twin.results.report_sites import site_name
 from skyweave.twin.results.report_tables import carriers
@@ -20,9 +20,10 @@ def without(run: Run) -> str:
     if not run.manifest["without"]:
         return ""
     name, effects = escape(left_out_names(run)), escape(left_out_effects(run))
+    how_long = "" if is_for_a_time(run) else " from beginning to end"
     return f"""<h2>Without {name}</h2>
 <p>The same time computed twice: with everything in place (before), and with {effects} out of
-order from beginning to end (now). A gateway is where the signal comes down to the ground, a point
+order{how_long} (now). A gateway is where the signal comes down to the ground, a point
 of presence is where it meets the internet.</p>
 {_cards(run)}
 <p>{_loss_words(run)}</p>

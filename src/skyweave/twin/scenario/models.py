@@ -21,6 +21,7 @@ Elevation = Annotated[float, Field(ge=0, le=90, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 ServiceClass = Literal["standard", "priority", "lifeline"]
+FailingId = Annotated[str, Field(min_length=1, max_length=200)]
 UsableClass = Literal["on_station", "raising", "lowering", "other"]
 
 # Cones around the boresight in published descriptions of Starlink's dishes.
@@ -56,13 +57,7 @@ class Time(Section):
     @field_validator("start_utc", mode="before")
     @classmethod
     def _is_a_utc_moment(cls, value: object) -> object:
-        if not isinstance(value, str | datetime):
-            raise ValueError(f"found {shortened(value)}, expected a time: 2026-06-14T12:00:12Z")
-        try:
-            parse_utc(value)
-        except InputError as refusal:
-            raise ValueError(str(refusal)) from None
-        return value
+        return checked_moment(value)
 
 
 class CatalogueSection(Section):
@@ -368,6 +363,61 @@ class LandingRule(Section):
         return frozenset(allowed), frozenset(denied)
 
 
+class Failure(Section):
+    """Something that is out of order, for the whole run or for a time.
+
+    It holds in every slot that its time touches, and nobody knows of it before.  The run then also
+    says what there would be without any failure.  A table has `ids` or `share`.
+    """
+
+    kind: Literal["satellite", "link", "plane", "gateway", "pop", "country", "operator", "core"]
+    """what fails: `satellite`, a laser `link`, all satellites of an orbital `plane`, `gateway`,
+    `pop`, `country` (the gateways and PoPs in it), an `operator` with all it has, or its `core`
+    software alone: then orbits and links are in order, and all terminals out"""
+    ids: Annotated[tuple[FailingId, ...], Field(max_length=100_000)] = ()
+    """which: NORAD ids of satellites; `"44713-44714"`, both ends of a link; names of planes; ids of
+    gateways or PoPs, or two-letter countries for those in them; names of operators. For `operator`
+    and `core` the only one of the scenario, if left out"""
+    share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    """instead of ids: what part of all there are, drawn by the scenario's seed; 0.1 is a tenth. Of
+    links each fails by itself with this probability"""
+    from_utc: datetime | None = None
+    """when it begins; left out, before the run"""
+    to_utc: datetime | None = None
+    """when it is over; left out, after the run"""
+    operator: str = ""
+    """whose, where the scenario has several; left out, everybody's"""
+
+    @field_validator("ids", mode="before")
+    @classmethod
+    def _numbers_are_ids(cls, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            return value
+        return [str(each) if type(each) is int else each for each in value]
+
+    @field_validator("from_utc", "to_utc", mode="before")
+    @classmethod
+    def _is_a_utc_moment(cls, value: object) -> object:
+        return value if value is None else checked_moment(value)
+
+    @model_validator(mode="after")
+    def _says_what_and_when(self) -> "Failure":
+        is_whole = self.kind in ("operator", "core")
+        if self.ids and self.share is not None:
+            raise ValueError("found ids and share; give one of them")
+        if is_whole and (self.share is not None or self.operator):
+            raise ValueError(
+                f'kind = "{self.kind}" takes the names of operators as ids; give those'
+            )
+        if not (is_whole or self.ids or self.share is not None):
+            raise ValueError('found neither ids nor share; give one, such as ids = ["ID"]')
+        if self.from_utc is None or self.to_utc is None:
+            return self
+        if parse_utc(self.to_utc) <= parse_utc(self.from_utc):
+            raise ValueError("to_utc must be after from_utc; change one of them")
+        return self
+
+
 class Site(Section):
     """A named place that `skyweave path` can start or end at."""
 
@@ -494,6 +544,7 @@ class Scenario(Section):
     terminal_classes: tuple[TerminalClass, ...] = ()
     landing_rules: tuple[LandingRule, ...] = ()
     results: Results = Results()
+    failures: Annotated[tuple[Failure, ...], Field(max_length=1000)] = ()
     sites: tuple[Site, ...] = ()
     terminals: tuple[Terminal, ...] = ()
     terminal_sets: tuple[TerminalSet, ...] = ()
@@ -571,6 +622,17 @@ def shortened(value: object) -> str:
     """Return a value as an error shows it."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def checked_moment(value: object) -> object:
+    """Return a moment as it is given; refuse what is none, and one without a zone."""
+    if not isinstance(value, str | datetime):
+        raise ValueError(f"found {shortened(value)}, expected a time: 2026-06-14T12:00:12Z")
+    try:
+        parse_utc(value)
+    except InputError as refusal:
+        raise ValueError(str(refusal)) from None
+    return value
 
 
 def checked_slug(value: str) -> str:

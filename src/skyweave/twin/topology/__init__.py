@@ -1,11 +1,16 @@
 """Topology: what a slot's network is made of: gateways, PoPs, feeder links and laser links."""
 
 from skyweave.twin.topology.changes import LINK_REASONS, LinkChanges, changes
+from skyweave.twin.topology.failed_links import NO_FAILED_LINKS, FailedLinks, joined_links
 from skyweave.twin.topology.failures import (
+    Effect,
     Failure,
-    gateways_failed,
+    Network,
+    checked_failure,
+    effect_of,
+    near_names,
     parse_failure,
-    pops_failed,
+    refuse_unknown,
     rehomed,
 )
 from skyweave.twin.topology.feeder import FeederLinks, FeederRule, assign_feeders
@@ -35,7 +40,10 @@ from skyweave.twin.topology.plans import PLAN_NAMES, make_plan
 
 __all__ = [
     "LINK_REASONS",
+    "NO_FAILED_LINKS",
     "PLAN_NAMES",
+    "Effect",
+    "FailedLinks",
     "Failure",
     "FeederLinks",
     "FeederRule",
@@ -44,25 +52,29 @@ __all__ = [
     "LinkChanges",
     "LinkLimits",
     "LinkState",
+    "Network",
     "Pops",
     "are_feasible",
     "as_edges",
     "assign_feeders",
     "builtin_pops",
     "changes",
+    "checked_failure",
     "default_pops",
     "edge_lengths_m",
+    "effect_of",
     "fibre_delay_s",
-    "gateways_failed",
+    "joined_links",
     "load_gateways",
     "load_pops",
     "make_plan",
+    "near_names",
     "nearest_pop",
     "padded_adjacency",
     "padded_lengths_m",
     "parse_failure",
     "plane_names",
-    "pops_failed",
+    "refuse_unknown",
     "rehomed",
     "step",
 ]
