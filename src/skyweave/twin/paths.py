@@ -4,22 +4,22 @@ A path enters by any satellite in view of one end and leaves by any in view of t
 them it uses the laser links of the scenario's plan.  No ground node lies inside a path.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.frames import geodetic_to_itrf
 from skyweave.policy.reasons import Reason
 from skyweave.time import TimeGrid
-from skyweave.twin.geometry import Mask, VisiblePairs, keep, visible_pairs
+from skyweave.twin.ends import Endpoint, EndSky
+from skyweave.twin.no_path import Diagnosis
 from skyweave.twin.pipeline import fibre_s
-from skyweave.twin.routing import GroundLinks, GroundPath, ground_paths
-from skyweave.twin.sight import Places, sky_tests
-from skyweave.twin.sites import SiteSky
-from skyweave.twin.snapshots import snapshots
+from skyweave.twin.routing import Failover, GroundPath, failovers, ground_paths
+from skyweave.twin.sight import Places
+from skyweave.twin.snapshots import Snapshot, snapshots
 from skyweave.twin.terminals import terminal_itrf
 from skyweave.twin.world import (
     World,
@@ -29,19 +29,25 @@ from skyweave.twin.world import (
     terminal_mask,
 )
 
+__all__ = [
+    "Endpoint",
+    "Sample",
+    "gateway_endpoint",
+    "paths_over_time",
+    "place_endpoint",
+    "pop_endpoint",
+    "terminal_endpoint",
+]
+
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """One end of a path: a place with its own antenna, or a PoP behind the antennas of gateways."""
+class Protection:
+    """What remains of an instant's best path after each single failure on it."""
 
-    name: str
-    antennas: tuple[str, ...]  # gateway ids of a PoP; () where the place is itself the antenna
-    places: Callable[[TimeGrid], list[Places]]  # of the A antennas at each instant
-    mask: Mask  # (A,)
-    behind_s: FloatArray  # (A,) one-way delay behind each antenna
-    sky: SiteSky | None = None  # of a terminal's dish
+    fails: str  # a satellite, or both ends of a link as "184-183", "Manila-184"
+    rtt_s: float  # of the best path then, inf where the failure cuts the pair
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Sample:
     t_s: float
     paths: tuple[tuple[float, tuple[str, ...]], ...]  # round-trip time in seconds, nodes
     reason: Reason | None
+    protection: tuple[Protection, ...] = ()  # in the order of the best path, where asked for
+    cause: dict[str, Any] | None = None  # of there being no path, where asked for
 
 
 def place_endpoint(
@@ -83,8 +91,9 @@ def gateway_endpoint(world: World, row: int) -> Endpoint:
 def pop_endpoint(world: World, row: int) -> Endpoint:
     """Return a PoP: it is reached through any gateway, and the fibre from there."""
     names = tuple(world.gateways.gateway_id.tolist())
-    everyone = np.arange(len(names))
-    return _gateways(world, world.pops.pop_id[row], names, everyone, fibre_s(world, row))
+    everyone, pops = np.arange(len(names)), world.pops
+    end = _gateways(world, pops.pop_id[row], names, everyone, fibre_s(world, row))
+    return replace(end, pop_deg=(float(pops.lat_deg[row]), float(pops.lon_deg[row])))
 
 
 def _gateways(
@@ -104,58 +113,36 @@ def paths_over_time(
     *,
     count: int = 1,
     disjoint: str = "satellite",
+    protection: bool = False,
+    causes: bool = False,
 ) -> Iterator[Sample]:
-    """Yield the cheapest ways from start to end at `at_utc + t_s`, in order of time."""
+    """Yield the cheapest ways from start to end at `at_utc + t_s`, in order of time.
+
+    With `protection` each sample says what remains of its best path after every single failure
+    on it, with `causes` each one without a path says what cuts it and what would restore one.
+    """
+    diagnosis = Diagnosis(world, at_utc) if causes else None
     for grid, chunk in snapshots(world, at_utc, t_s):
         places = zip(start.places(grid), end.places(grid), strict=True)
         for now, (here, there) in zip(chunk, places, strict=True):
-            near = _Sky(world, start, here, now.sat_itrf_m)
-            far = _Sky(world, end, there, now.sat_itrf_m)
+            near = EndSky(world, start, here, now.sat_itrf_m)
+            far = EndSky(world, end, there, now.sat_itrf_m)
             found = ground_paths(
                 now.neighbour, now.length_m, near.links, far.links, count=count, disjoint=disjoint
             )
-            yield _sample(world, now.t_s, found, near, far)
+            sample = _sample(world, now.t_s, found, near, far)
+            if protection and found:
+                sample = replace(sample, protection=_protection(world, now, found[0], near, far))
+            if diagnosis is not None and not found:
+                sample = replace(sample, cause=diagnosis.cause(now, near, far))
+            yield sample
 
 
-class _Sky:
-    """The satellites that an endpoint's antennas see at one instant, as links with their cost."""
-
-    def __init__(
-        self, world: World, endpoint: Endpoint, places: Places, sat_itrf_m: FloatArray
-    ) -> None:
-        usable_m = np.where(world.fleet.serves[:, None], sat_itrf_m, np.nan)
-        in_view = seen = visible_pairs(*places, usable_m, endpoint.mask)
-        lost_to = None
-        for reason, test in sky_tests(world, endpoint.sky):
-            seen = keep(seen, test(seen, places, usable_m))
-            lost_to = lost_to or (reason if len(seen) == 0 else None)
-        range_m = np.linalg.norm(usable_m[seen.sat] - places[0][seen.site_rows], axis=1)
-        cost_s = range_m / SPEED_OF_LIGHT_M_S + endpoint.behind_s[seen.site_rows]
-        self.links = GroundLinks(seen.sat, cost_s)
-        self.reason = self._why_empty(places, in_view, lost_to)
-        self._endpoint = endpoint
-        self._antenna = seen.site_rows
-
-    @staticmethod
-    def _why_empty(places: Places, in_view: VisiblePairs, lost_to: Reason | None) -> Reason | None:
-        if np.isnan(places[0]).all():
-            return Reason.POSITION_UNKNOWN
-        if len(in_view) == 0:
-            return Reason.NO_SATELLITE_IN_VIEW
-        return lost_to
-
-    def nodes(self, link: int) -> list[str]:
-        """Return the ground nodes from the end of the path to the antenna of a link."""
-        names = self._endpoint.antennas
-        return [self._endpoint.name] + ([names[self._antenna[link]]] if names else [])
-
-
-def _sample(world: World, t_s: float, found: list[GroundPath], near: _Sky, far: _Sky) -> Sample:
-    processing_s = world.scenario.delay.processing_s
+def _sample(world: World, t_s: float, found: list[GroundPath], near: EndSky, far: EndSky) -> Sample:
     norad_id = world.fleet.catalogue.norad_id
     paths = tuple(
         (
-            2.0 * path.cost_s + processing_s,
+            _rtt_s(world, path.cost_s),
             (
                 *near.nodes(path.start_link),
                 *(str(norad_id[sat]) for sat in path.sats),
@@ -166,3 +153,24 @@ def _sample(world: World, t_s: float, found: list[GroundPath], near: _Sky, far: 
     )
     reason = near.reason or far.reason or Reason.NO_GATEWAY_PATH
     return Sample(t_s, paths, None if paths else reason)
+
+
+def _protection(
+    world: World, now: Snapshot, path: GroundPath, near: EndSky, far: EndSky
+) -> tuple[Protection, ...]:
+    norad_id = world.fleet.catalogue.norad_id
+
+    def name(failover: Failover) -> str:
+        sats = [str(norad_id[sat]) for sat in failover.sats]
+        if failover.kind == "start":
+            sats = [near.nodes(path.start_link)[-1], *sats]
+        if failover.kind == "end":
+            sats = [*sats, far.nodes(path.end_link)[-1]]
+        return "-".join(sats)
+
+    found = failovers(now.neighbour, now.length_m, near.links, far.links, path)
+    return tuple(Protection(name(each), _rtt_s(world, each.cost_s)) for each in found)
+
+
+def _rtt_s(world: World, cost_s: float) -> float:
+    return 2.0 * cost_s + world.scenario.delay.processing_s

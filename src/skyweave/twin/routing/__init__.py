@@ -18,10 +18,12 @@ from skyweave.twin.routing.ground_pairs import (
     no_ways,
     pair_costs,
 )
+from skyweave.twin.routing.protection import Failover, failovers
 from skyweave.twin.routing.relays import RelayedCosts, relayed_costs
 from skyweave.twin.routing.trees import Roots, TreeBlock, Trees, shortest_trees, tree_blocks
 
 __all__ = [
+    "Failover",
     "GroundLinks",
     "GroundPath",
     "PairCosts",
@@ -33,6 +35,7 @@ __all__ = [
     "Trees",
     "Uses",
     "cheapest_to_ground",
+    "failovers",
     "ground_links",
     "ground_paths",
     "list_nodes",

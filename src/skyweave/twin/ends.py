@@ -1,0 +1,83 @@
+"""The two ends of a path: where they stand, and which satellites their antennas can use."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyweave.constants import SPEED_OF_LIGHT_M_S
+from skyweave.frames import itrf_to_geodetic
+from skyweave.policy.reasons import Reason
+from skyweave.time import TimeGrid
+from skyweave.twin.geometry import Mask, VisiblePairs, keep, visible_pairs
+from skyweave.twin.routing import GroundLinks
+from skyweave.twin.sight import Places, sky_tests
+from skyweave.twin.sites import SiteSky
+from skyweave.twin.world import World
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One end of a path: a place with its own antenna, or a PoP behind the antennas of gateways."""
+
+    name: str
+    antennas: tuple[str, ...]  # gateway ids of a PoP; () where the place is itself the antenna
+    places: Callable[[TimeGrid], list[Places]]  # of the A antennas at each instant
+    mask: Mask  # (A,)
+    behind_s: FloatArray  # (A,) one-way delay behind each antenna
+    sky: SiteSky | None = None  # of a terminal's dish
+    pop_deg: tuple[float, float] | None = None  # latitude and longitude of a PoP
+
+    def at_deg(self, grid: TimeGrid) -> FloatArray:
+        """Return latitude and longitude at each instant, shape (T, 2), in degrees."""
+        if self.pop_deg is not None:
+            return np.tile(self.pop_deg, (len(grid), 1))
+        itrf_m = np.array([places[0][0] for places in self.places(grid)])
+        lat_deg, lon_deg, _ = itrf_to_geodetic(itrf_m)
+        return np.column_stack((lat_deg, lon_deg))
+
+
+class EndSky:
+    """The satellites that an endpoint's antennas can use at one instant, and what they cost."""
+
+    def __init__(
+        self, world: World, endpoint: Endpoint, places: Places, sat_itrf_m: FloatArray
+    ) -> None:
+        self.endpoint, self.places = endpoint, places
+        self.usable_m = np.where(world.fleet.serves[:, None], sat_itrf_m, np.nan)
+        self.gso_separation_deg = world.scenario.visibility.gso_separation_deg
+        self.tests = sky_tests(world, endpoint.sky)
+        self.in_view = seen = visible_pairs(*places, self.usable_m, endpoint.mask)
+        lost_to = None
+        for reason, test in self.tests:
+            seen = keep(seen, test(seen, places, self.usable_m))
+            lost_to = lost_to or (reason if len(seen) == 0 else None)
+        range_m = np.linalg.norm(self.usable_m[seen.sat] - places[0][seen.site_rows], axis=1)
+        cost_s = range_m / SPEED_OF_LIGHT_M_S + endpoint.behind_s[seen.site_rows]
+        self.links = GroundLinks(seen.sat, cost_s)
+        self.reason = self._why_empty(lost_to)
+        self._antenna = seen.site_rows
+
+    def _why_empty(self, lost_to: Reason | None) -> Reason | None:
+        if not len(self.places[0]):  # a PoP without gateways
+            return Reason.NO_GATEWAY_PATH
+        if np.isnan(self.places[0]).all():
+            return Reason.POSITION_UNKNOWN
+        if len(self.in_view) == 0:
+            return Reason.NO_SATELLITE_IN_VIEW
+        return lost_to
+
+    def nodes(self, link: int) -> list[str]:
+        """Return the ground nodes from the end of the path to the antenna of a link."""
+        names = self.endpoint.antennas
+        return [self.endpoint.name] + ([names[self._antenna[link]]] if names else [])
+
+    def passing(self, pairs: VisiblePairs, but: Reason | None = None) -> VisiblePairs:
+        """Return the pairs of an antenna and a satellite that pass all tests of the sky but one."""
+        for reason, test in self.tests:
+            if reason is not but:
+                pairs = keep(pairs, test(pairs, self.places, self.usable_m))
+        return pairs
