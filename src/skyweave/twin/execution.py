@@ -20,6 +20,7 @@ from skyweave.policy.reasons import Reason
 from skyweave.twin.orbits import Sgp4Records, initialise
 from skyweave.twin.pipeline import CHUNK_SLOTS, SlotPair, absent, network_pairs, serve
 from skyweave.twin.results.chunk import ARRAYS, AccessChunk, join
+from skyweave.twin.topology import LinkChanges
 from skyweave.twin.world import Part, System, World
 
 MOST_TOGETHER = 250_000  # terminals times slots served together: some 0.5 GB with their pairs
@@ -105,7 +106,9 @@ def serve_pairs(
         own = list(group)
         start = own[0].whole.slot - before.first_slot
         now.append(_left(part, world, records, own, before.part(start, start + len(own))))
-    return (now[0] if len(now) == 1 else join(now)), before
+    is_kept = part.world.scenario.results.links == "changes"
+    links = tuple(pair.now.changes for pair in pairs) if is_kept else ()
+    return replace(now[0] if len(now) == 1 else join(now), links=links), before
 
 
 def _left(
@@ -167,11 +170,13 @@ def _joined(system: System, chunks: Sequence[AccessChunk]) -> AccessChunk:
         return chunks[0]
     shape = (chunks[0].slots, len(system.terminals))
     whole = {name: np.empty(shape, getattr(chunks[0], name).dtype) for name in ARRAYS}
+    links: list[LinkChanges] = []
     before = {"sat": 0, "gateway": 0, "pop": 0}
     waiting = iter(chunks)
     for part in system.parts:
         if part.rows.size:
             chunk = next(waiting)
+            links += [each.shifted(before["sat"]) for each in chunk.links]
             for name, values in whole.items():
                 found = getattr(chunk, name)
                 shift = before.get(name, 0)
@@ -181,7 +186,7 @@ def _joined(system: System, chunks: Sequence[AccessChunk]) -> AccessChunk:
         before["sat"] += len(part.world.fleet.catalogue)
         before["gateway"] += len(part.world.gateways)
         before["pop"] += len(part.world.pops)
-    return AccessChunk(chunks[0].first_slot, **whole)
+    return AccessChunk(chunks[0].first_slot, **whole, links=tuple(links))
 
 
 def _shared_out(crew: _Crew, pieces: Iterator[Piece], workers: int) -> Iterator[Share]:

@@ -7,7 +7,7 @@ results do not depend on how.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,9 +33,11 @@ from skyweave.twin.terminals import terminal_itrf
 from skyweave.twin.topology import (
     FeederLinks,
     IslPlan,
+    LinkChanges,
     LinkState,
     assign_feeders,
     fibre_delay_s,
+    link_changes,
     padded_adjacency,
     padded_lengths_m,
     step,
@@ -64,6 +66,7 @@ class SlotNetwork:
     feeders: FeederLinks
     edges: RowArray  # (E, 2) laser links up for the whole slot, satellite rows
     in_gateway_view: BoolArray  # (K, N) above the mask of a gateway of each target, whole slot
+    changes: LinkChanges  # of the laser links since the slot before
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,8 @@ class _Line:
         """Return the line after a slot, and the slot's network in a world."""
         start_m, end_m = world.in_order(at.start_itrf_m), world.in_order(at.end_itrf_m)
         links = step(self.plan, self.links, slot, start_m, end_m)
-        if world.failed_links:
-            links = replace(links, is_feasible=links.is_feasible & ~world.has_failed(links.planned))
+        if not world.network_is_up:
+            links = links.without(world.has_failed(links.planned))
         views, remaining = at.views, at.remaining
         if not world.network_is_up:
             is_up = world.gateway_is_up[views.site_rows] & world.sat_is_up[views.sat]
@@ -117,7 +120,9 @@ class _Line:
             self.feeders, views, remaining, world.gateways.antennas, usable_sat=world.fleet.serves
         )
         lasting = keep(views, remaining >= 1)
-        network = SlotNetwork(slot, feeders, links.up, _in_gateway_view(world, lasting))
+        changes = link_changes(self.links, links, world.sat_is_up)
+        in_view = _in_gateway_view(world, lasting)
+        network = SlotNetwork(slot, feeders, links.up, in_view, changes)
         return _Line(self.plan, links, feeders), network
 
 
@@ -180,7 +185,7 @@ def serve(world: World, records: Sgp4Records, slots: Sequence[SlotNetwork]) -> A
         for network, service, sat_itrf_m in services(world, records, slots)
     ]
     arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    return AccessChunk(first_slot=slots[0].slot, **arrays)
+    return AccessChunk(first_slot=slots[0].slot, links=(), **arrays)
 
 
 def services(

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
 from skyweave.policy.reasons import REASONS, SERVED
+from skyweave.twin.topology.changes import LinkChanges
 
 FloatArray = NDArray[np.float64]
 Names = NDArray[np.str_]
@@ -66,6 +68,8 @@ class RunLabels:
 class AccessChunk:
     """K consecutive slots of all S terminals: every array has shape (K, S).
 
+    `links` are the changes of the laser links in these slots, where the run keeps them.
+
     Served is `reason == -1`; then satellite, gateway, PoP and RTT are known.  Out is the number of
     a reason in `REASONS`; then `rtt_s` and its parts are NaN (an outage is never an RTT of 0).
     Geometry is that of the slot's start.  The four RTT parts count both directions; with the run's
@@ -86,6 +90,7 @@ class AccessChunk:
     isl_s: FloatArray
     feeder_s: FloatArray
     fibre_s: FloatArray
+    links: tuple[LinkChanges, ...] = ()
 
     @property
     def slots(self) -> int:
@@ -100,7 +105,9 @@ class AccessChunk:
     def part(self, start: int, stop: int) -> "AccessChunk":
         """Return slots start to stop - 1 of this chunk, counted from its first."""
         cut = {name: getattr(self, name)[start:stop] for name in ARRAYS}
-        return AccessChunk(first_slot=self.first_slot + start, **cut)
+        first, end = self.first_slot + start, self.first_slot + stop
+        links = tuple(each for each in self.links if first <= each.slot < end)
+        return AccessChunk(first_slot=first, links=links, **cut)
 
     def check(self, labels: RunLabels, next_slot: int) -> None:
         """Refuse a chunk that is out of order, of another shape, or that contradicts itself."""
@@ -136,10 +143,11 @@ class AccessChunk:
             raise InputError("chunk: a terminal that is out has an RTT; pass NaN there")
 
 
-ARRAYS = tuple(f.name for f in fields(AccessChunk) if f.name != "first_slot")
+ARRAYS = tuple(f.name for f in fields(AccessChunk) if f.name not in ("first_slot", "links"))
 
 
 def join(chunks: Sequence[AccessChunk]) -> AccessChunk:
     """Return consecutive chunks as one, its arrays C-contiguous."""
     arrays = {name: np.concatenate([getattr(c, name) for c in chunks]) for name in ARRAYS}
-    return AccessChunk(first_slot=chunks[0].first_slot, **arrays)
+    links = tuple(chain.from_iterable(chunk.links for chunk in chunks))
+    return AccessChunk(first_slot=chunks[0].first_slot, links=links, **arrays)

@@ -9,9 +9,17 @@ outage_start    out in this slot and served in the slot before, or out in the ru
 outage_end      served in this slot and out in the slot before; reason is that of the outage's
                 last slot, after the NORAD id that serves now
 
+link_down       a laser link carried in the slot before and does not in this one; reason is
+                `out_of_limits`, `replanned` (the plan has it no longer) or `failed`
+link_up         a laser link carries in this slot and did not in the slot before; reason is
+                `first_slot` for those of the run's first slot, else `acquired`
+
 An outage that lasts to the end of the run has no end event.  Coming back on another satellite or
 gateway is no handover or change.  A reason that changes within an outage makes no event; the
-access table has it.  Order: time, then terminal, then the order above with outage_end first.
+access table has it.  The links up in a slot are those of all link events up to it.
+
+Order: time; then terminals by row, each in the order above with outage_end first; then links, those
+that go down first, by the NORAD ids of their lower and their higher end.
 """
 
 from dataclasses import dataclass
@@ -19,10 +27,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from skyweave.policy.reasons import REASONS, SERVED
 from skyweave.twin.results.chunk import AccessChunk, RunLabels
+from skyweave.twin.topology.changes import LINK_REASONS, NO_CHANGES
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
@@ -30,7 +40,12 @@ Codes = NDArray[np.signedinteger]
 
 KINDS = ("outage_end", "handover", "gateway_change", "pop_change", "outage_start")
 
+LINK_KINDS = ("link_down", "link_up")
+SUBJECT_KINDS = ("terminal", "link")
+
 REASON_NAMES = pa.array([str(reason) for reason in REASONS], pa.string())
+_ALL_KINDS = pa.array([*KINDS, *LINK_KINDS], pa.string())
+_ALL_REASONS = pa.array([*(str(reason) for reason in REASONS), *LINK_REASONS], pa.string())
 
 EVENT_SCHEMA = pa.schema(
     [
@@ -108,23 +123,67 @@ def changes_between(previous: AccessChunk | None, chunk: AccessChunk) -> Changes
 
 def event_table(changes: Changes, labels: RunLabels, names: EventNames) -> pa.Table:
     """Return the events of a chunk as rows of `EVENT_SCHEMA`."""
+    found = [_terminal_events(changes, names), _link_events(changes.chunk, labels)]
+    slot = np.concatenate([events.slot for events in found])
+    kind, reason, before, after = (
+        np.concatenate([getattr(events, column) for events in found])
+        for column in ("kind", "reason", "before", "after")
+    )
+    subject_kind = np.repeat(np.arange(len(found)), [events.slot.size for events in found])
+    columns = [
+        pa.array(labels.utc(slot)).cast(pa.timestamp("us", tz="UTC")),
+        pa.array(slot.astype(np.int32)),
+        coded(kind.astype(np.int8), _ALL_KINDS),
+        coded(subject_kind.astype(np.int8), pa.array(SUBJECT_KINDS)),
+        pa.concat_arrays([events.subject for events in found]).dictionary_encode(),
+        coded(reason.astype(np.int8), _ALL_REASONS),
+        *(names.texts.take(pa.array(row, mask=row < 0)) for row in (before, after)),
+    ]
+    # Each part is in order already; a stable sort keeps the order of the parts within a slot.
+    order = pa.array(np.argsort(slot, kind="stable"))
+    return pa.Table.from_arrays(columns, schema=EVENT_SCHEMA).take(order)
+
+
+class _Events(NamedTuple):
+    """Events of one kind of subject in the order of the file, one row each; -1 = null."""
+
+    slot: Rows  # of the run
+    kind: Rows  # row of _ALL_KINDS
+    reason: Rows  # row of _ALL_REASONS
+    before: Rows  # row of the names
+    after: Rows
+    subject: pa.StringArray
+
+
+def _terminal_events(changes: Changes, names: EventNames) -> _Events:
     kind, slot, terminal = _where(changes)
-    before, after, reason = np.full((3, kind.size), -1, dtype=np.int32)  # -1 = null
+    before, after, reason = np.full((3, kind.size), -1)
     for number, name in enumerate(KINDS):
         rows = np.flatnonzero(kind == number)
         at = (slot[rows], terminal[rows])
         before[rows], after[rows], reason[rows] = _detail(name, changes, names, at)
-    run_slot = slot + changes.chunk.first_slot
-    columns = [
-        pa.array(labels.utc(run_slot)).cast(pa.timestamp("us", tz="UTC")),
-        pa.array(run_slot.astype(np.int32)),
-        pa.DictionaryArray.from_arrays(kind.astype(np.int8), pa.array(KINDS)),
-        pa.DictionaryArray.from_arrays(np.zeros(kind.size, np.int8), pa.array(["terminal"])),
-        pa.DictionaryArray.from_arrays(terminal.astype(np.int32), names.terminals),
-        coded(reason.astype(np.int8), REASON_NAMES),
-        *(names.texts.take(pa.array(row, mask=row < 0)) for row in (before, after)),
-    ]
-    return pa.Table.from_arrays(columns, schema=EVENT_SCHEMA)
+    subject = names.terminals.take(pa.array(terminal))
+    return _Events(slot + changes.chunk.first_slot, kind, reason, before, after, subject)
+
+
+def _link_events(chunk: AccessChunk, labels: RunLabels) -> _Events:
+    links = (NO_CHANGES, *chunk.links)
+    edges = np.concatenate([each.edges for each in links])
+    code = np.concatenate([each.reason for each in links])
+    is_up = np.concatenate([each.is_up for each in links])
+    slot = np.repeat([each.slot for each in links], [len(each.edges) for each in links])
+    norad_id = np.sort(labels.norad_id[edges], axis=1)
+    order = np.lexsort((norad_id[:, 1], norad_id[:, 0], is_up, slot))
+    low, high = (pa.array(ids).cast(pa.string()) for ids in norad_id[order].T)
+    nothing = np.full(order.size, -1)
+    return _Events(
+        slot=slot[order],
+        kind=len(KINDS) + is_up[order].astype(np.int64),
+        reason=len(REASONS) + code[order].astype(np.int64),
+        before=nothing,
+        after=nothing,
+        subject=pc.binary_join_element_wise(low, high, "-"),
+    )
 
 
 def coded(index: NDArray[np.signedinteger], names: pa.Array) -> pa.DictionaryArray:

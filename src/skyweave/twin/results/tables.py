@@ -33,6 +33,7 @@ AccessMode = Literal["all", "changes", "none"]
 ACCESS_MODES: tuple[AccessMode, ...] = ("all", "changes", "none")
 
 ROWS_PER_GROUP = 2**18  # of a Parquet row group: enough to compress well, little enough to hold
+SLOTS_PER_GROUP = 240  # at most: the laser links of some plans change by thousands in every slot
 
 _TEXT_SMALL = pa.dictionary(pa.int8(), pa.string())
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -94,7 +95,7 @@ class AccessWriter:
         self._mode = access
         self._names = _Names(labels)
         self._event_names = EventNames(labels)
-        self._group_slots = max(1, ROWS_PER_GROUP // max(1, labels.terminals))
+        self._group_slots = min(SLOTS_PER_GROUP, max(1, ROWS_PER_GROUP // max(1, labels.terminals)))
         self._waiting: list[AccessChunk] = []
         self._last: AccessChunk | None = None  # the last slot written
         self._next_slot = 0

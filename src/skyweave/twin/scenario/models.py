@@ -210,7 +210,9 @@ class Isl(Section):
 
     def foreign_key(self, plan: str) -> str | None:
         """Return what is wrong where a key is given that a plan does not know, else None."""
-        for key in sorted(self.model_fields_set - {"plan"}):
+        for key, field in type(self).model_fields.items():
+            if key == "plan" or getattr(self, key) == field.default:
+                continue
             of_plan = _KEYS_OF_PLANS.get(key)
             if plan == "none" or (of_plan is not None and of_plan != plan):
                 owner = f'plan = "{of_plan}"' if of_plan else "plans with links"
@@ -258,6 +260,9 @@ class Results(Section):
     access: Literal["all", "changes", "none"] = "all"
     """rows of `access.parquet`: every slot; only those in which state, reason, satellite, gateway
     or PoP changed; or none"""
+    links: Literal["changes", "none"] = "changes"
+    """rows of laser links in `events.parquet`: each that goes up or down, those of the first slot
+    included; or none, as the plan `nearest-n` changes thousands in every slot"""
 
 
 class Operator(Section):

@@ -1,6 +1,6 @@
 """Topology: what a slot's network is made of: gateways, PoPs, feeder links and laser links."""
 
-from skyweave.twin.topology.changes import LINK_REASONS, LinkChanges, changes
+from skyweave.twin.topology.changes import LINK_REASONS, LinkChanges, link_changes
 from skyweave.twin.topology.failed_links import NO_FAILED_LINKS, FailedLinks, joined_links
 from skyweave.twin.topology.failures import (
     Effect,
@@ -58,13 +58,13 @@ __all__ = [
     "as_edges",
     "assign_feeders",
     "builtin_pops",
-    "changes",
     "checked_failure",
     "default_pops",
     "edge_lengths_m",
     "effect_of",
     "fibre_delay_s",
     "joined_links",
+    "link_changes",
     "load_gateways",
     "load_pops",
     "make_plan",

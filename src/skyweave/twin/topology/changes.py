@@ -5,15 +5,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skyweave.twin.topology.isl import EdgeArray, LinkState, edge_rows
+from skyweave.twin.topology.isl import NO_EDGES, EdgeArray, LinkState, edge_rows
 
 CodeArray = NDArray[np.int8]
 
 # Why a link carries from this slot on, then why one no longer does.
 UP_REASONS = ("first_slot", "acquired")
-DOWN_REASONS = ("out_of_limits", "replanned", "link_failed")
+DOWN_REASONS = ("out_of_limits", "replanned", "failed")
 LINK_REASONS = (*UP_REASONS, *DOWN_REASONS)
-FIRST_SLOT, ACQUIRED, OUT_OF_LIMITS, REPLANNED, LINK_FAILED = range(len(LINK_REASONS))
+FIRST_SLOT, ACQUIRED, OUT_OF_LIMITS, REPLANNED, FAILED = range(len(LINK_REASONS))
 
 
 class LinkChanges(NamedTuple):
@@ -33,8 +33,16 @@ class LinkChanges(NamedTuple):
         return self._replace(edges=self.edges + np.int32(rows))
 
 
-def changes(before: LinkState | None, after: LinkState) -> LinkChanges:
-    """Return what changes between two slots; where the run begins all its links begin to carry."""
+NO_CHANGES = LinkChanges(0, NO_EDGES, np.empty(0, np.int8))
+
+
+def link_changes(
+    before: LinkState | None, after: LinkState, sat_is_up: NDArray[np.bool_]
+) -> LinkChanges:
+    """Return what changes between two slots; where the run begins all its links begin to carry.
+
+    `sat_is_up` (N,) are the satellites that work in the slot after.
+    """
     if before is None:
         up = after.up
         return LinkChanges(after.slot, up, np.full(len(up), FIRST_SLOT, np.int8))
@@ -44,8 +52,11 @@ def changes(before: LinkState | None, after: LinkState) -> LinkChanges:
     is_dropped[row[row >= 0]] = False
     is_lost = carried & ~after.carries
     down = np.concatenate((before.planned[is_dropped], after.planned[is_lost]))
-    lost = np.where(after.is_failed[is_lost], LINK_FAILED, OUT_OF_LIMITS)
-    why = np.concatenate((np.full(len(down) - lost.size, REPLANNED), lost))
+    is_failed = np.logical_not(sat_is_up[down].all(axis=1))
+    dropped = len(down) - np.count_nonzero(is_lost)
+    is_failed[dropped:] |= after.is_failed[is_lost]
+    why = np.where(np.arange(len(down)) < dropped, REPLANNED, OUT_OF_LIMITS)
+    why[is_failed] = FAILED
     order = np.lexsort(down.T[::-1])
     up = after.planned[after.carries & ~carried]
     reason = np.concatenate((why[order], np.full(len(up), ACQUIRED)))
