@@ -14,7 +14,7 @@ FloatArray = NDArray[np.float64]
 BOLTZMANN_J_K = 1.38e-23  # three digits, as the published budgets take it (SI: 1.380649e-23)
 
 # DVB-S2X, normal frames, white noise: the Es/N0 in dB that a mode needs and its bits per symbol.
-# ETSI EN 302 307-1 table 13 and 307-2 table 20a without the modes that another one beats.
+# From ETSI EN 302 307-1 table 13 and 307-2 table 20a, those modes that public budgets step through.
 DVB_S2X = (
     (-2.85, 0.435), (-2.35, 0.490), (-2.03, 0.568), (-1.24, 0.656), (-0.30, 0.789), (0.22, 0.889),
     (1.00, 0.989), (1.45, 1.089), (2.23, 1.188), (3.10, 1.322), (4.03, 1.487), (4.73, 1.647),
