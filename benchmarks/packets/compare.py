@@ -12,7 +12,6 @@ import argparse
 import json
 import sys
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -35,7 +34,7 @@ class Fate(StrEnum):
 
 
 class Ping(NamedTuple):
-    """One echo request as the simulation tells it; times in s, NaN-free, None where unanswered."""
+    """One echo request as the simulation tells it; times in s, None where unanswered."""
 
     t_s: float
     rtt_s: float | None
@@ -65,13 +64,14 @@ def compare(
     """Compare one simulation's pings, given the routes in force, with samples of `path`."""
     change_t_s = [route["t_s"] for route in routes]
     sample_t_s = [sample["t_s"] for sample in samples]
-    by_fate: dict[Fate, list[Ping]] = defaultdict(list)
+    by_fate: dict[Fate, list[Ping]] = {fate: [] for fate in Fate}
     deviation_s = []
     for ping in _rows(pings):
         now = _latest(change_t_s, ping.t_s)
         sample = samples[_latest(sample_t_s, ping.t_s)]
         until_s = change_t_s[now + 1] if now + 1 < len(routes) else float("inf")
-        fate = _fate(ping, routes[now]["there"], sample.get("nodes") or [], until_s)
+        route = routes[now]["there"], routes[now]["back"]
+        fate = _fate(ping, route, sample["nodes"], until_s)
         by_fate[fate].append(ping)
         if fate is Fate.COMPARED:
             flight_s = ping.rtt_s - ping.serialisation_s - ping.queueing_s
@@ -79,17 +79,17 @@ def compare(
     return Comparison(by_fate, deviation_s)
 
 
-def _fate(ping: Ping, route: list[str], path: list[str], until_s: float) -> Fate:
-    """Return the fate of a ping sent over `route`, in force `until_s`, with `path` the cheapest."""
+def _fate(ping: Ping, route: tuple[list[str], list[str]], path: list[str], until_s: float) -> Fate:
+    """Return the fate of a ping sent over a route (there and back) that holds until `until_s`."""
     if ping.dropped:
         return Fate.DROPPED
-    if route != path:
+    if route != (path, path[::-1]):
         return Fate.OTHER_PATH
     flight_s = LONGEST_FLIGHT_S if ping.rtt_s is None else ping.rtt_s
-    if route and ping.t_s + flight_s > until_s:
+    if path and ping.t_s + flight_s > until_s:
         return Fate.ACROSS_CHANGE
     if ping.rtt_s is None:
-        return Fate.UNEXPLAINED if route else Fate.NO_PATH
+        return Fate.UNEXPLAINED if path else Fate.NO_PATH
     return Fate.COMPARED
 
 
@@ -104,7 +104,7 @@ def _latest(times_s: Sequence[float], t_s: float) -> int:
 def report(name: str, found: Comparison) -> list[str]:
     """Return what one simulation showed, as lines of text."""
     lines = [f"{name}:"]
-    lines += [f"  {len(pings):6d}  {fate}" for fate in Fate if (pings := found.pings.get(fate))]
+    lines += [f"  {len(pings):6d}  {fate}" for fate, pings in found.pings.items() if pings]
     compared = found.pings[Fate.COMPARED]
     if compared:
         sent = [1e3 * ping.serialisation_s for ping in compared]

@@ -6,7 +6,8 @@ mean sidereal time, as Hypatia has it: neither UT1 nor polar motion.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,11 +113,13 @@ def _satellites_itrf_m(satellites: Sequence[Satrec], t_s: FloatArray) -> FloatAr
 
 
 def _satellites(path: Path) -> list[Satrec]:
-    heading, *lines = _text(path).splitlines()
-    counts = heading.split()
-    if len(counts) != 2 or len(lines) != 3 * int(counts[0]) * int(counts[1]):
+    with _parsing(path):
+        heading, *lines = _text(path).splitlines()
+        planes, per_plane = map(int, heading.split())
+        pairs = zip(lines[1::3], lines[2::3], strict=True)
+        satellites = [Satrec.twoline2rv(*pair) for pair in pairs]
+    if len(satellites) != planes * per_plane or not satellites:
         raise FolderError(f"{path}: line 1 does not count the satellites that follow; export again")
-    satellites = [Satrec.twoline2rv(*pair) for pair in zip(lines[1::3], lines[2::3], strict=True)]
     if len({(s.jdsatepoch, s.jdsatepochF) for s in satellites}) > 1:
         raise FolderError(f"{path}: the epochs differ, but the format has one; export again")
     return satellites
@@ -126,26 +129,36 @@ def _stations(path: Path) -> tuple[list[str], FloatArray]:
     rows = [line.split(",") for line in _text(path).splitlines()]
     if not rows or any(len(row) != 8 for row in rows):
         raise FolderError(f"{path}: expected eight columns in each line; export again")
-    return [row[1] for row in rows], np.array([row[5:] for row in rows], float)
+    with _parsing(path):
+        return [row[1] for row in rows], np.array([row[5:] for row in rows], float)
 
 
 def _rate_factors(states: Path, nodes: int) -> FloatArray:
     """Read the factor of each node's radio interface, which must hold for the whole time."""
     first = states / "gsl_if_bandwidth_0.txt"
     rows = [line.split(",") for line in _text(first).splitlines()]
-    if [int(row[0]) for row in rows] != list(range(nodes)):
+    if [row[0] for row in rows] != [str(node) for node in range(nodes)]:
         raise FolderError(f"{first}: expected one line for each of {nodes} nodes; export again")
     if any(p.stat().st_size for p in states.glob("gsl_if_bandwidth_*.txt") if p != first):
         raise FolderError(f"{states}: bandwidths change with time; this runner needs steady ones")
-    return np.array([row[2] for row in rows], float)
+    with _parsing(first):
+        return np.array([row[2] for row in rows], float)
 
 
 def _table(path: Path, columns: int) -> IntArray:
-    text = _text(path)
-    values = np.array(text.replace(",", " ").split(), np.int64)
+    with _parsing(path):
+        values = np.array(_text(path).replace(",", " ").split(), np.int64)
     if values.size % columns:
         raise FolderError(f"{path}: expected {columns} columns in each line; export again")
     return values.reshape(-1, columns)
+
+
+@contextmanager
+def _parsing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, IndexError) as problem:
+        raise FolderError(f"{path}: {problem}; export again") from problem
 
 
 def _text(path: Path) -> str:

@@ -94,6 +94,23 @@ def test_a_forwarding_state_that_leads_nowhere_is_refused(folder, step, text, ad
         plan_pair(read_state(folder), "Here", "There")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "advice"),
+    [
+        ("tles.txt", "", "tles.txt: not enough values to unpack"),
+        ("tles.txt", "2 2\n", "tles.txt: line 1 does not count the satellites"),
+        ("ground_stations.txt", "0,Here\n", "expected eight columns in each line"),
+        ("ground_stations.txt", "0,Here,0,0,0,far,0,0\n", "could not convert string to float"),
+        ("dynamic_state_100ms_for_1s/gsl_if_bandwidth_0.txt", "0,0,1\n", "one line for each of 5"),
+        ("dynamic_state_100ms_for_1s/fstate_0.txt", "0,4,x,0,0\n", "fstate_0.txt: invalid literal"),
+    ],
+)
+def test_a_file_of_another_shape_is_named_with_what_to_do(folder, name, text, advice):
+    (folder / name).write_text(text)
+    with pytest.raises(FolderError, match=f"{re.escape(advice)}.*; export again"):
+        plan_pair(read_state(folder), "Here", "There")
+
+
 def test_a_step_that_is_missing_is_named(folder):
     (folder / "dynamic_state_100ms_for_1s" / "fstate_500000000.txt").unlink()
     with pytest.raises(FolderError, match=r"fstate_500000000\.txt: No such file"):
