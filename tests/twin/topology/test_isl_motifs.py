@@ -1,17 +1,25 @@
-"""+Grid, ring and nearest-n on lattices of circular orbits."""
+"""+Grid, ring, other motifs and nearest-n on lattices of circular orbits."""
 
 import networkx
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from skyweave.constants import WGS84_A_M
 from skyweave.errors import InputError
-from skyweave.twin.catalogue import hypatia_shell, mean_altitude_m, walker_delta, walker_star
+from skyweave.twin.catalogue import (
+    combine_shells,
+    hypatia_shell,
+    mean_altitude_m,
+    walker_delta,
+    walker_star,
+)
 from skyweave.twin.scenario.models import Isl
 from skyweave.twin.topology.isl import are_feasible, edge_lengths_m, step
-from skyweave.twin.topology.motifs import NearestPlan
+from skyweave.twin.topology.motifs import NearestPlan, motif_edges
 from skyweave.twin.topology.plans import make_plan
 
 NOON = np.datetime64("2026-06-14T12:00:12", "ns")
@@ -158,16 +166,17 @@ def test_rings_join_each_plane_alone():
     assert components(edges, len(shell)) == 12
 
 
-@pytest.mark.parametrize("name", ["plus-grid", "ring"])
+@pytest.mark.parametrize("name", ["plus-grid", "ring", "motif"])
 def test_a_hole_in_the_shell_takes_only_its_own_links_along(name):
     shell = walker(12, 18, 5)
-    whole = {tuple(pair) for pair in planned(name, shell).tolist()}
+    isl = Isl(motif=[[1, -1], [3, 2]])
+    whole = {tuple(pair) for pair in planned(name, shell, isl=isl).tolist()}
     lost = [0, 17, 100, 215]
     rows = np.setdiff1d(np.arange(len(shell)), lost)
-    holed = {tuple(pair) for pair in rows[planned(name, shell.take(rows))].tolist()}
+    holed = {tuple(pair) for pair in rows[planned(name, shell.take(rows), isl=isl)].tolist()}
     assert holed == {pair for pair in whole if not set(pair) & set(lost)}
     some = np.isin(np.arange(len(shell)), rows)
-    relayed = {tuple(pair) for pair in planned(name, shell, relays=some).tolist()}
+    relayed = {tuple(pair) for pair in planned(name, shell, relays=some, isl=isl).tolist()}
     assert relayed == holed
 
 
@@ -192,6 +201,99 @@ def test_a_grid_without_synthetic_shells_is_refused_with_advice(name):
     real.grid_shell[:] = -1
     with pytest.raises(InputError, match=r'found none; use plan = "fleet" or "nearest-n"'):
         make_plan(name, real, NOON, 15.0)
+
+
+def turned_alike(shell, motif, seam=False):
+    """Pairs apart by an offset in node and in phase, found among all pairs of a Walker shell.
+
+    The pattern has no first plane: an offset turns node and phase by the same angles everywhere.
+    """
+    planes, slots = shell.grid_plane.max() + 1, shell.grid_slot.max() + 1
+    ahead_deg = np.subtract.outer(shell.mean_anomaly_deg, shell.mean_anomaly_deg).T
+    east = np.subtract.outer(shell.grid_plane, shell.grid_plane).T
+    between_planes_deg = shell.mean_anomaly_deg[slots] if planes > 1 else 0.0
+    pairs = set()
+    for dp, ds in motif:
+        turn_deg = dp * between_planes_deg + ds * 360.0 / slots
+        off_deg = (ahead_deg - turn_deg + 180.0) % 360.0 - 180.0
+        here = east == dp if seam else (east - dp) % planes == 0
+        found = np.argwhere(here & (np.abs(off_deg) < ONE_MICRODEGREE))
+        pairs |= {tuple(sorted(pair)) for pair in found.tolist() if pair[0] != pair[1]}
+    return sorted(pairs)
+
+
+ONE_MICRODEGREE = 1e-6
+offset = st.tuples(st.integers(-9, 9), st.integers(-9, 9))
+
+
+@settings(deadline=None)
+@given(st.data(), st.integers(2, 6), st.integers(1, 7), st.lists(offset, min_size=1, max_size=4))
+def test_a_motif_turns_every_satellite_by_the_same_angles(data, planes, slots, motif):
+    shell = walker(planes, slots, data.draw(st.integers(0, planes - 1)))
+    edges = motif_edges(shell, motif)
+    assert [tuple(pair) for pair in edges.tolist()] == turned_alike(shell, motif)
+
+
+@settings(deadline=None)
+@given(st.data(), st.integers(2, 6), st.integers(1, 7), st.lists(offset, min_size=1, max_size=4))
+def test_a_motif_does_not_cross_the_seam_of_a_star(data, planes, slots, motif):
+    shell = walker_star(780e3, 86.4, planes, slots, data.draw(st.integers(0, planes - 1)), NOON)
+    edges = motif_edges(shell, motif)
+    assert [tuple(pair) for pair in edges.tolist()] == turned_alike(shell, motif, seam=True)
+
+
+@pytest.mark.parametrize("shell", [KUIPER_630, TELESAT_1015, walker(72, 22, 39), walker(9, 4, 8)])
+@pytest.mark.parametrize(("name", "motif"), [("plus-grid", [[0, 1], [1, 0]]), ("ring", [[0, 1]])])
+def test_grid_and_ring_are_motifs_bit_for_bit(shell, name, motif):
+    other_ways = [[-dp, -ds] for dp, ds in reversed(motif)]
+    expected = make_plan(name, shell, NOON, 15.0)
+    for offsets in (motif, other_ways):
+        plan = make_plan("motif", shell, NOON, 15.0, isl=Isl(plan="motif", motif=offsets))
+        assert plan.edges.tobytes() == expected.edges.tobytes()
+        assert plan.degree == expected.degree
+
+
+def test_a_motif_repeats_in_each_of_several_unlike_shells():
+    shells = [walker(6, 5, 2), walker(4, 9, 3)]
+    motif = [(1, -2), (2, 1)]
+    first, second = (motif_edges(shell, motif) for shell in shells)
+    both = motif_edges(combine_shells(shells), motif)
+    assert both.tolist() == [*first.tolist(), *(second + len(shells[0])).tolist()]
+
+
+def test_the_degree_of_a_motif_is_that_of_its_busiest_satellite():
+    shell = walker(8, 6)
+    plan = make_plan("motif", shell, NOON, 15.0, isl=Isl(motif=[[0, 3], [1, 1], [2, 0]]))
+    assert plan.degree == 1 + 2 + 2  # half a turn is one link for both ends
+    assert (degrees(plan.edges, len(shell)) == 5).all()
+
+
+def test_an_offset_that_leads_nowhere_is_refused_with_advice():
+    with pytest.raises(InputError, match=r"isl.motif: \[0, 6\] joins no two satellites of the"):
+        make_plan("motif", walker(8, 6), NOON, 15.0, isl=Isl(motif=[[0, 1], [0, 6]]))
+
+
+@pytest.mark.parametrize("name", ["plus-grid", "nearest-n"])
+def test_a_longest_link_is_kept(name):
+    shell = walker(12, 18, 5)
+    longest_m = edge_lengths_m(planned(name, shell), on_circles(shell)).max()
+    some = planned(name, shell, isl=Isl(max_range_m=0.9 * longest_m))
+    assert len(some) > 0
+    assert edge_lengths_m(some, on_circles(shell)).max() <= 0.9 * longest_m
+
+
+def test_beams_pass_above_the_grazing_altitude():
+    shell = walker(12, 18, 5)
+    assert len(planned("plus-grid", shell)) > 0
+    assert len(planned("plus-grid", shell, isl=Isl(min_grazing_m=549e3))) == 0
+
+
+@pytest.mark.parametrize(
+    ("slot_s", "acquisition_s", "slots"), [(15, 0, 0), (15, 15, 1), (15, 16, 2), (1, 12, 12)]
+)
+def test_acquisition_takes_whole_slots(slot_s, acquisition_s, slots):
+    isl = Isl(acquisition_s=acquisition_s)
+    assert make_plan("ring", walker(3, 4), NOON, slot_s, isl=isl).limits.acquisition_slots == slots
 
 
 def nearest_by_brute_force(sat_m, norad_id, degree, limits):
