@@ -22,6 +22,7 @@ from skyweave.kernels import kernel
 LANES = 32  # roots side by side; 16 cost 1.4x as much per root and 64 about the same
 CHUNK_SHIFT = 3  # satellites are revisited in chunks of 8: chunks of 1 or 16 cost up to 15 % more
 TILE = 64  # satellites turned from columns to rows together: touch few pages of memory at a time
+SQUARE = 8  # ... and of those, in registers, this many by as many roots
 CACHE_LINE_BYTES = 64
 
 SEED = -2  # in `via`: here the root itself is reached at its own offset
@@ -37,12 +38,12 @@ cgutils: Any = numba_cgutils  # it has no types
 _INT, _LANE_BITS = ir.IntType(64), ir.IntType(LANES)
 _COSTS = ir.VectorType(ir.DoubleType(), LANES)
 _HOPS = ir.VectorType(ir.IntType(16), LANES)
-_ROWS = ir.VectorType(ir.IntType(32), LANES)
 _LINKS = ir.VectorType(ir.IntType(8), LANES)
+_SQUARE_ROWS = ir.VectorType(ir.IntType(32), SQUARE)
 
 
 class Links(NamedTuple):
-    """Links that carry, with satellites renumbered: `row` (N,) is what each was called before.
+    """Links that carry, with satellites renumbered.
 
     Every satellite has as many links and marks, for a loop whose length changes is guessed wrong by
     the processor as often as not: links to oneself at infinite cost, and marks on a chunk beyond
@@ -50,11 +51,11 @@ class Links(NamedTuple):
     must look again when its label changes; without those that the sweep is about to reach anyway.
     """
 
-    row: RowArray
-    to: RowArray  # (N, K), lower rows first
+    to: RowArray  # (N, K), lower rows of the old numbering first
     cost: FloatArray  # (N, K)
     mark_forward: RowArray  # (N, M)
     mark_backward: RowArray  # (N, M)
+    name: RowArray  # (K, padded N) what `to` is called in the old numbering, satellites likewise
 
 
 class Seeds(NamedTuple):
@@ -72,11 +73,14 @@ class Labels(NamedTuple):
     cost: FloatArray
     hops: HopArray
     via: LinkArray  # which of the satellite's links leads on; SEED, or -1 where none does
-    next_row: RowArray
 
 
 class Columns(NamedTuple):
-    """The answer, shape (R, N)."""
+    """Room for the answer, shape (R, N), both padded: R to whole `LANES` and N to whole `TILE`.
+
+    It must begin on a cache line, so that whole lines are written past the caches, which need not
+    fetch what they would overwrite.
+    """
 
     cost: FloatArray
     hops: HopArray  # or (0, N): not wanted
@@ -109,7 +113,8 @@ def _store(builder: Any, lanes: Any, at: Any, align: int) -> None:
 def _splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
     empty = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(empty, value, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, empty, ir.Constant(_ROWS, [0] * LANES))
+    every = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    return builder.shuffle_vector(first, empty, every)
 
 
 def _bits(builder: Any, lanes: Any) -> Any:
@@ -142,23 +147,21 @@ def _pull(_: Any, cost: Any, to: Any, link_cost: Any, first: Any, stop: Any, sat
 
 
 def _join(
-    _: Any, cost: Any, via: Any, next_row: Any, row: Any, to: Any, link_cost: Any,
-    first: Any, stop: Any, sat: Any,
-) -> Any:  # fmt: skip
-    """Name the next hop of `sat` in each lane: its row, and which of the links leads there.
+    _: Any, cost: Any, via: Any, to: Any, link_cost: Any, first: Any, stop: Any, sat: Any
+) -> Any:
+    """Name the link that leads on from `sat` in each lane.
 
-    Returns a bit for each lane that has a finite cost and no next hop.
+    Returns a bit for each lane that has a finite cost and no such link.
     """
     whole = types.int64
-    signature = whole(cost, via, next_row, row, to, link_cost, whole, whole, whole)
+    signature = whole(cost, via, to, link_cost, whole, whole, whole)
 
     def generate(context: Any, builder: Any, typed: Any, args: Any) -> Any:
-        costs, links, nexts, rows, targets, weights = _all_data(context, builder, typed, args, 6)
-        first, stop, sat = args[6:]
+        costs, links, targets, weights = _all_data(context, builder, typed, args, 4)
+        first, stop, sat = args[4:]
         own = _load(builder, _lanes_at(builder, costs, sat, _COSTS), 8)
-        nobody = ir.Constant(_ROWS, [-1] * LANES)
-        chosen = cgutils.alloca_once_value(builder, nobody)
-        chosen_link = cgutils.alloca_once_value(builder, ir.Constant(_LINKS, [-1] * LANES))
+        none = ir.Constant(_LINKS, [-1] * LANES)
+        chosen = cgutils.alloca_once_value(builder, none)
         # Backwards, so that the lowest of equally good rows is the last to be written.
         with cgutils.for_range_slice(builder, first, stop, _INT(1)) as (forward, _):
             number = builder.sub(builder.sub(stop, forward), _INT(1))
@@ -170,17 +173,14 @@ def _join(
                 builder.fcmp_ordered("==", builder.fadd(there, weight), own),
                 builder.fcmp_ordered("<", there, own),
             )
-            name = _splat(builder, builder.load(builder.gep(rows, [other])), _ROWS)
             short = _splat(builder, builder.trunc(number, ir.IntType(8)), _LINKS)
-            builder.store(builder.select(is_tight, name, builder.load(chosen)), chosen)
-            builder.store(builder.select(is_tight, short, builder.load(chosen_link)), chosen_link)
+            builder.store(builder.select(is_tight, short, builder.load(chosen)), chosen)
         after = builder.load(chosen)
         endless = ir.Constant(_COSTS, [np.inf] * LANES)
         is_open = builder.and_(
-            builder.icmp_signed("==", after, nobody), builder.fcmp_ordered("<", own, endless)
+            builder.icmp_signed("==", after, none), builder.fcmp_ordered("<", own, endless)
         )
-        _store(builder, after, _lanes_at(builder, nexts, sat, _ROWS), 4)
-        _store(builder, builder.load(chosen_link), _lanes_at(builder, links, sat, _LINKS), 1)
+        _store(builder, after, _lanes_at(builder, links, sat, _LINKS), 1)
         return _bits(builder, is_open)
 
     return signature, generate
@@ -218,31 +218,87 @@ def _count(_: Any, hops: Any, via: Any, to: Any, first: Any, stop: Any, sat: Any
     return signature, generate
 
 
-def _turn(_: Any, table: Any, place: Any, out: Any, sat: Any, lane: Any, root: Any) -> Any:
-    """Write 8 lanes of 8 satellites, rows of `table`, as 8 roots' pieces of rows of `out`."""
-    signature = types.void(table, place, out, types.int64, types.int64, types.int64)
+def _turn(
+    _: Any, table: Any, place: Any, name: Any, out: Any, sat: Any, lane: Any, root: Any
+) -> Any:
+    """Move some lanes of some satellites in `table` to a cache line of each of the roots' rows.
+
+    Of links (int8) the name is written, the row where each leads.  What stays behind in the table
+    is infinity or -1: nothing known, as the next block of roots begins.
+    """
+    signature = types.void(table, place, name, out, types.int64, types.int64, types.int64)
 
     def generate(context: Any, builder: Any, typed: Any, args: Any) -> Any:
-        source, places, target = _all_data(context, builder, typed, args, 3)
-        sat, lane, root = args[3:]
-        satellites = builder.extract_value(
-            context.make_array(typed.args[2])(context, builder, args[2]).shape, 1
-        )
-        element = source.type.pointee
-        eight, align = ir.VectorType(element, 8), context.get_abi_sizeof(element)
-        pieces = []
-        for k in range(8):
-            at = builder.load(builder.gep(places, [builder.add(sat, _INT(k))]))
-            first = builder.add(builder.mul(builder.sext(at, _INT), _INT(LANES)), lane)
-            piece = builder.bitcast(builder.gep(source, [first]), eight.as_pointer())
-            pieces.append(_load(builder, piece, align))
-        for k, piece in enumerate(_transposed(builder, pieces)):
-            row = builder.mul(builder.add(root, _INT(k)), satellites)
-            to = builder.gep(target, [builder.add(row, sat)])
-            _store(builder, piece, builder.bitcast(to, eight.as_pointer()), align)
+        source, places, names, target = _all_data(context, builder, typed, args, 4)
+        sat, lane, root = args[4:]
+        made = [context.make_array(kind) for kind in typed.args[:4]]
+        width = builder.extract_value(made[3](context, builder, args[3]).shape, 1)
+        degree = builder.extract_value(made[2](context, builder, args[2]).shape, 0)
+        is_links = typed.args[0].dtype == types.int8
+        per_line = CACHE_LINE_BYTES // context.get_abi_sizeof(target.type.pointee)
+        squares = []
+        for step in range(0, per_line, SQUARE):
+            first = builder.add(sat, _INT(step))
+            rows = [
+                _take(context, builder, source, places, builder.add(first, _INT(k)), lane)
+                for k in range(SQUARE)
+            ]
+            square = _transposed(builder, rows)
+            if is_links:
+                square = _named(builder, square, names, degree, width, first)
+            squares.append(square)
+        past_caches = builder.module.add_metadata([ir.IntType(32)(1)])
+        for k, pieces in enumerate(zip(*squares, strict=True)):
+            line = _side_by_side(builder, list(pieces))
+            to = builder.add(builder.mul(builder.add(root, _INT(k)), width), sat)
+            at = builder.bitcast(builder.gep(target, [to]), line.type.as_pointer())
+            written = builder.store(line, at)
+            written.align = CACHE_LINE_BYTES
+            written.set_metadata("nontemporal", past_caches)
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def _take(context: Any, builder: Any, source: Any, places: Any, sat: Any, lane: Any) -> Any:
+    element = source.type.pointee
+    piece, align = ir.VectorType(element, SQUARE), context.get_abi_sizeof(element)
+    row = builder.sext(builder.load(builder.gep(places, [sat])), _INT)
+    first = builder.gep(source, [builder.add(builder.mul(row, _INT(LANES)), lane)])
+    at = builder.bitcast(first, piece.as_pointer())
+    lanes = _load(builder, at, align)
+    blank = np.inf if element == ir.DoubleType() else -1
+    _store(builder, ir.Constant(piece, [blank] * SQUARE), at, align)
+    return lanes
+
+
+def _side_by_side(builder: Any, pieces: list[Any]) -> Any:
+    """Return one vector of vectors as many as a power of two."""
+    while len(pieces) > 1:
+        both = range(2 * pieces[0].type.count)
+        order = ir.Constant(ir.VectorType(ir.IntType(32), len(both)), list(both))
+        pairs = zip(pieces[::2], pieces[1::2], strict=True)
+        pieces = [builder.shuffle_vector(left, right, order) for left, right in pairs]
+    return pieces[0]
+
+
+def _named(
+    builder: Any, links: list[Any], names: Any, degree: Any, width: Any, sat: Any
+) -> list[Any]:
+    """Return the rows where `links` of the satellites from `sat` on lead, -1 where none does."""
+    chosen = [
+        cgutils.alloca_once_value(builder, ir.Constant(_SQUARE_ROWS, [-1] * SQUARE)) for _ in links
+    ]
+    numbers = [builder.sext(link, _SQUARE_ROWS) for link in links]
+    with cgutils.for_range(builder, degree) as loop:
+        first = builder.add(builder.mul(loop.index, width), sat)
+        at = builder.bitcast(builder.gep(names, [first]), _SQUARE_ROWS.as_pointer())
+        name = _load(builder, at, 4)
+        number = _splat(builder, builder.trunc(loop.index, ir.IntType(32)), _SQUARE_ROWS)
+        for mine, best in zip(numbers, chosen, strict=True):
+            is_it = builder.icmp_signed("==", mine, number)
+            builder.store(builder.select(is_it, name, builder.load(best)), best)
+    return [builder.load(best) for best in chosen]
 
 
 def _fetch(_: Any, table: Any, sat: Any) -> Any:
@@ -268,16 +324,26 @@ def _fetch(_: Any, table: Any, sat: Any) -> Any:
 
 
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """Transpose an 8 x 8 square: swap halves, then quarters of them, then single ones."""
-    index = ir.VectorType(ir.IntType(32), 8)
+    """Transpose a square of 8 by 8: swap halves, then quarters of them, then single ones."""
+    index = ir.VectorType(ir.IntType(32), SQUARE)
     for bit in (4, 2, 1):
-        low = [j if not j & bit else 8 + j - bit for j in range(8)]
-        high = [j + bit if not j & bit else 8 + j for j in range(8)]
-        for i in (i for i in range(8) if not i & bit):
+        low = [j if not j & bit else SQUARE + j - bit for j in range(SQUARE)]
+        high = [j + bit if not j & bit else SQUARE + j for j in range(SQUARE)]
+        for i in (i for i in range(SQUARE) if not i & bit):
             upper, lower = rows[i], rows[i + bit]
             rows[i] = builder.shuffle_vector(upper, lower, ir.Constant(index, low))
             rows[i + bit] = builder.shuffle_vector(upper, lower, ir.Constant(index, high))
     return rows
+
+
+def _settle(_: Any) -> Any:
+    """Let every thread see what was written past the caches."""
+
+    def generate(context: Any, builder: Any, typed: Any, args: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 pull = cast(Any, intrinsic)(_pull)
@@ -285,34 +351,36 @@ join = cast(Any, intrinsic)(_join)
 count = cast(Any, intrinsic)(_count)
 turn = cast(Any, intrinsic)(_turn)
 fetch = cast(Any, intrinsic)(_fetch)
+settle = cast(Any, intrinsic)(_settle)
 
 
 @kernel()
 def grow_trees(
     links: Links, place: RowArray, seeds: Seeds, labels: Labels, dirty: FlagArray, out: Columns
 ) -> None:
-    """Fill `out`, arrays (R, N) in the old numbering, block of roots by block of roots."""
-    roots = out.cost.shape[0]
+    """Fill `out` in the old numbering, block of roots by block of roots; `place` is padded too.
+
+    Labels come blank, infinite or -1, and are left so.
+    """
     for block in range(seeds.start.size - 1):
         _plant(links, seeds, block, labels, dirty)
         _sweep(links, labels, dirty)
         if _join_all(links, seeds, block, labels) != 0:
             _mend(links, labels)
         first = block * LANES
-        lanes = min(LANES, roots - first)
-        _deliver(place, labels.cost, out.cost, first, lanes)
-        _deliver(place, labels.next_row, out.next_row, first, lanes)
-        if out.hops.shape[0] == roots:
+        if out.hops.shape[0] > 0:
             _count_all(links, seeds, block, labels, dirty)
-            _deliver(place, labels.hops, out.hops, first, lanes)
+            _deliver(place, links.name, labels.hops, out.hops, first)
+        _deliver(place, links.name, labels.cost, out.cost, first)
+        _deliver(place, links.name, labels.via, out.next_row, first)
+    settle()
 
 
 @kernel()
 def _plant(links: Links, seeds: Seeds, block: int, labels: Labels, dirty: FlagArray) -> None:
-    """Begin with nothing but the roots' offsets, and flag who may learn from them."""
+    """Enter the roots' offsets and flag who may learn from them."""
     cost = labels.cost
     seed_start, seed_sat, seed_lane, seed_offset = seeds
-    cost[:] = np.inf
     for s in range(seed_start[block], seed_start[block + 1]):
         sat, lane = seed_sat[s], seed_lane[s]
         if seed_offset[s] < cost[sat, lane]:
@@ -335,7 +403,7 @@ def _sweep(links: Links, labels: Labels, dirty: FlagArray) -> None:
     """
     # Tuples are unpacked before the loop: an array taken from one inside is counted each time.
     cost = labels.cost
-    _, to, link_cost, mark_forward, mark_backward = links
+    to, link_cost, mark_forward, mark_backward, _ = links
     satellites, degree = to.shape
     chunks = dirty.size - 1
     is_forward, found = True, True
@@ -363,22 +431,21 @@ def _sweep(links: Links, labels: Labels, dirty: FlagArray) -> None:
 
 @kernel()
 def _join_all(links: Links, seeds: Seeds, block: int, labels: Labels) -> int:
-    """Name all next hops; return how often a satellite was left without one."""
-    cost, _, via, next_row = labels
-    row, to, link_cost = links.row, links.to, links.cost
-    degree = to.shape[1]
+    """Name all links that lead on; return how often a satellite was left without one."""
+    cost, _, via = labels
+    to, link_cost = links.to, links.cost
+    satellites, degree = to.shape
     seed_start, seed_sat, seed_lane, seed_offset = seeds
     s, end = seed_start[block], seed_start[block + 1]
     left_open = 0
-    for v in range(row.size):
+    for v in range(satellites):
         sat = np.int64(v)
         first = sat * degree
-        is_open = join(cost, via, next_row, row, to, link_cost, first, first + degree, sat)
+        is_open = join(cost, via, to, link_cost, first, first + degree, sat)
         while s < end and seed_sat[s] == sat:
             lane = np.int64(seed_lane[s])
             if seed_offset[s] == cost[sat, lane]:
                 via[sat, lane] = SEED
-                next_row[sat, lane] = -1
                 is_open &= ~(np.int64(1) << lane)
             s += 1
         left_open += is_open != 0
@@ -392,8 +459,8 @@ def _mend(links: Links, labels: Labels) -> None:
     In rounds, so that those with the fewest such links on their way go first and none runs in a
     circle.  Rare: only a link of length zero, or one lost in the rounding of a cost, leads here.
     """
-    cost, _, via, next_row = labels
-    row, to, link_cost = links.row, links.to, links.cost
+    cost, _, via = labels
+    to, link_cost = links.to, links.cost
     satellites, degree = to.shape
     who, link = np.empty(satellites, np.int32), np.empty(satellites, np.int32)
     for lane in range(LANES):
@@ -411,18 +478,16 @@ def _mend(links: Links, labels: Labels) -> None:
                         break
             for i in range(found):
                 via[who[i], lane] = link[i]
-                next_row[who[i], lane] = row[to[who[i], link[i]]]
 
 
 @kernel()
 def _count_all(links: Links, seeds: Seeds, block: int, labels: Labels, dirty: FlagArray) -> None:
     """Count hops outward from the roots, in sweeps as those of the costs."""
-    _, hops, via, _ = labels
-    _, to, _, mark_forward, mark_backward = links
+    _, hops, via = labels
+    to, _, mark_forward, mark_backward, _ = links
     seed_start, seed_sat, seed_lane, _ = seeds
     satellites, degree = to.shape
     chunks = dirty.size - 1
-    hops[:] = -1
     for s in range(seed_start[block], seed_start[block + 1]):
         sat = seed_sat[s]
         if via[sat, seed_lane[s]] == SEED:
@@ -451,24 +516,14 @@ def _count_all(links: Links, seeds: Seeds, block: int, labels: Labels, dirty: Fl
 
 
 @kernel()
-def _deliver(place: RowArray, table: Any, out: Any, first: int, lanes: int) -> None:
-    """Write the labels (N, LANES) of a block as rows of `out` (R, N), in the old numbering."""
-    satellites = place.size
-    groups = lanes // 8 * 8
-    for low in range(0, satellites, TILE):
-        high = min(satellites, low + TILE)
-        for v in range(high, min(satellites, high + TILE)):
+def _deliver(place: RowArray, name: RowArray, table: Any, out: Any, first: int) -> None:
+    """Move the labels (N, LANES) of a block to rows of `out` from `first` on."""
+    for low in range(0, place.size, TILE):
+        for v in range(low + TILE, min(place.size, low + 2 * TILE)):
             fetch(table, np.int64(place[v]))
-        whole = low + (high - low) // 8 * 8
-        for lane in range(0, groups, 8):
-            for v in range(low, whole, 8):
-                turn(table, place, out, np.int64(v), np.int64(lane), np.int64(first + lane))
-            for v in range(whole, high):
-                for one in range(lane, lane + 8):
-                    out[first + one, v] = table[place[v], one]
-        for lane in range(groups, lanes):
-            for v in range(low, high):
-                out[first + lane, v] = table[place[v], lane]
+        for lane in range(0, LANES, SQUARE):
+            for v in range(low, low + TILE, CACHE_LINE_BYTES // out.itemsize):
+                turn(table, place, name, out, np.int64(v), np.int64(lane), np.int64(first + lane))
 
 
 @kernel()
@@ -500,6 +555,7 @@ def live_links(neighbour: RowArray, length: FloatArray, row: RowArray, place: Ro
     """Return the links that carry, with satellite `row[v]` renumbered v (`place`: the reverse)."""
     satellites, degree = neighbour.shape
     to = np.empty((satellites, degree), np.int32)
+    name = np.empty((degree, place.size), np.int32)
     cost = np.full((satellites, degree), np.inf)
     users = np.zeros(satellites + 1, np.int32)  # and one for the sake of an empty network
     for v in range(satellites):
@@ -516,6 +572,8 @@ def live_links(neighbour: RowArray, length: FloatArray, row: RowArray, place: Ro
             to[v, at], cost[v, at] = place[other], length[row[v], k]
             users[place[other]] += 1
             count += 1
+        for k in range(count):
+            name[k, row[v]] = row[to[v, k]]
     beyond = ((satellites - 1) >> CHUNK_SHIFT) + 1
     forward = np.full((satellites, users.max()), beyond, np.int32)
     backward = np.full((satellites, users.max()), beyond, np.int32)
@@ -530,4 +588,4 @@ def live_links(neighbour: RowArray, length: FloatArray, row: RowArray, place: Ro
                 if is_far or user > sat:
                     backward[sat, users[sat]] = chunk
                 users[sat] += 1
-    return Links(row, to, cost, forward, backward)
+    return Links(to, cost, forward, backward, name)

@@ -22,8 +22,10 @@ from skyweave.errors import InputError
 from skyweave.twin.routing._tree_kernels import (
     CHUNK_SHIFT,
     LANES,
+    TILE,
     Columns,
     Labels,
+    Links,
     Seeds,
     breadth_first,
     grow_trees,
@@ -82,9 +84,11 @@ def shortest_trees(
     """
     roots = _as_roots(sources)
     _check(neighbour, length, roots)
-    trees = _empty_trees(roots.start.size - 1, neighbour.shape[0], with_hops)
-    _Grower(neighbour).grow(length, roots, trees)
-    return trees
+    count, satellites = roots.start.size - 1, neighbour.shape[0]
+    room = _room(count, satellites, with_hops)
+    grower = _Grower(neighbour)
+    grower.grow(grower.links(length), roots, room)
+    return _trees(room, count, satellites)
 
 
 def tree_blocks(
@@ -108,13 +112,12 @@ def tree_blocks(
         _check(neighbour, length, roots)
         if grower is None or not np.array_equal(grower.neighbour, neighbour):
             grower = _Grower(neighbour.copy())
-            room = _empty_trees(min(count, roots_at_once), neighbour.shape[0], with_hops)
+            room = _room(min(count, roots_at_once), neighbour.shape[0], with_hops)
+        links = grower.links(length)
         for first in range(0, count, roots_at_once):
             block = _only(roots, first, min(count, first + roots_at_once))
-            held = block.start.size - 1
-            trees = Trees(room.cost[:held], room.hops[:held], room.next_hop[:held])
-            grower.grow(length, block, trees)
-            yield TreeBlock(slot, first, trees)
+            grower.grow(links, block, room)
+            yield TreeBlock(slot, first, _trees(room, block.start.size - 1, neighbour.shape[0]))
 
 
 class _Grower:
@@ -124,17 +127,18 @@ class _Grower:
         self.neighbour = neighbour
         satellites = neighbour.shape[0]
         self.row = breadth_first(neighbour)
-        self.place = np.empty_like(self.row)
+        self.place = np.zeros(_whole(satellites, TILE), np.int32)
         self.place[self.row] = np.arange(satellites, dtype=np.int32)
-        kinds = [np.float64, np.int32, np.int16, np.int8]
-        cost, next_row, hops, via = _tables((satellites, LANES), kinds)
-        self.labels = Labels(cost, hops, via, next_row)
+        cost, hops, via = _tables((satellites, LANES), [np.float64, np.int16, np.int8])
+        cost[:], hops[:], via[:] = np.inf, -1, -1
+        self.labels = Labels(cost, hops, via)
         self.dirty = np.zeros(((satellites - 1) >> CHUNK_SHIFT) + 2, np.uint8)
 
-    def grow(self, length: FloatArray, roots: Roots, trees: Trees) -> None:
-        links = live_links(self.neighbour, length, self.row, self.place)
-        seeds = self._seeds(roots)
-        grow_trees(links, self.place, seeds, self.labels, self.dirty, Columns(*trees))
+    def links(self, length: FloatArray) -> Links:
+        return live_links(self.neighbour, length, self.row, self.place)
+
+    def grow(self, links: Links, roots: Roots, room: Columns) -> None:
+        grow_trees(links, self.place, self._seeds(roots), self.labels, self.dirty, room)
 
     def _seeds(self, roots: Roots) -> Seeds:
         count = roots.start.size - 1
@@ -161,9 +165,20 @@ def _only(roots: Roots, first: int, stop: int) -> Roots:
     return roots._replace(start=roots.start[first : stop + 1])
 
 
-def _empty_trees(roots: int, satellites: int, with_hops: bool) -> Trees:
-    cost, next_hop, hops = _tables((roots, satellites), [np.float64, np.int32, np.int16])
-    return Trees(cost, hops if with_hops else hops[:0], next_hop)
+def _room(roots: int, satellites: int, with_hops: bool) -> Columns:
+    shape = (_whole(roots, LANES), _whole(satellites, TILE))
+    cost, next_row, hops = _tables(shape, [np.float64, np.int32, np.int16])
+    return Columns(cost, hops if with_hops else hops[:0], next_row)
+
+
+def _trees(room: Columns, roots: int, satellites: int) -> Trees:
+    cost, hops, next_row = room
+    kept = (slice(roots), slice(satellites))
+    return Trees(cost[kept], hops[kept], next_row[kept])
+
+
+def _whole(count: int, step: int) -> int:
+    return -(-count // step) * step
 
 
 def _tables(shape: tuple[int, int], kinds: Sequence[type]) -> list[NDArray[Any]]:
