@@ -27,7 +27,7 @@ BAD = {
     "a range of nothing": ({"max_range_m": 0}, "greater than 0"),
     "below the ground": ({"min_grazing_m": -1}, "greater than or equal to 0"),
     "an hour and more": ({"acquisition_s": 3601}, "less than or equal to 3600"),
-    "NaN": ({"replan_s": float("nan")}, "greater than or equal to 1"),
+    "NaN": ({"replan_s": float("nan")}, "less than or equal to 86400"),
     "a motif of the default plan": (
         {"motif": [[0, 1]]},
         '[isl] motif is for plan = "motif", found plan = "plus-grid"; remove one of the two',
