@@ -43,6 +43,7 @@ from skyweave.twin.world import World, isl_plan
 
 FIXED_PLANS = ("plus-grid", "ring", "motif")  # they want the same links whatever their limits
 FARTHEST_M = 10_000_000.0  # no relaxed range looks farther
+WIDEST_CONE_DEG = 180.0  # that scenarios know
 PLANES_NAMED = 5
 
 FloatArray = NDArray[np.float64]
@@ -272,6 +273,8 @@ def _wider_cone(end: _End, useful: BoolArray) -> Relaxation | None:
     chord = np.linalg.norm(_direction(azimuth_deg, elevation_deg) - axis, axis=1)
     off_deg = np.degrees(2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0)))
     before, after = float(sky.fov_deg[0]), _up(2.0 * float(off_deg.min()), 6)
+    if after > WIDEST_CONE_DEG:
+        return None
     text = f"a field of view of {after:.3f} deg instead of {before:g} deg at {end.name}"
     return Relaxation("fov_deg", end.name, before, after, text)
 

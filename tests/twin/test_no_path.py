@@ -1,0 +1,277 @@
+"""What cuts a path, and the relaxation offered: with it there is a path, with a hair less none."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skyweave
+from skyweave.time import parse_utc
+from skyweave.twin.endpoints import endpoint
+from skyweave.twin.geometry import Mask, look_angles
+from skyweave.twin.no_path import _shortest_chain
+from skyweave.twin.pairs import pairs_over_time
+from skyweave.twin.paths import paths_over_time
+from skyweave.twin.scenario import build_scenario
+from skyweave.twin.snapshots import snapshots
+from skyweave.twin.world import build_world
+
+ROOT = Path(__file__).parents[2]
+KUIPER = ROOT / "scenarios" / "hypatia" / "kuiper-630.toml"
+TIME = {"start_utc": "2026-06-14T12:00:12Z", "duration_s": 15}
+AT_UTC = parse_utc(TIME["start_utc"])
+SHELL = {"altitude_km": 550, "inclination_deg": 53, "planes": 36, "per_plane": 22, "phasing": 17}
+TWO_PLANES = {**SHELL, "pattern": "walker-star", "inclination_deg": 90, "planes": 2, "phasing": 0}
+SITES = [
+    {"name": name, "lat_deg": lat_deg, "lon_deg": lon_deg}
+    for name, lat_deg, lon_deg in [
+        ("Bern", 46.9, 7.4), ("Madrid", 40.4, -3.7), ("Tromso", 69.6, 18.9), ("Alert", 82.5, -62.3),
+        ("Quito", -0.2, -78.5), ("Kisumu", -0.1, 34.8), ("Sofia", 42.7, 23.3),
+        ("Ankara", 39.9, 32.9), ("Perth", -31.9, 115.9), ("Milan", 45.5, 9.2), ("Zagreb", 45.8, 16),
+    ]
+]  # fmt: skip
+
+# How much less than offered must not do: the rounding to the safe side, and as much again.
+A_HAIR_DEG, A_HAIR_M = 2e-6, 2e-3
+
+
+def network(folder=Path(), **content):
+    scenario = build_scenario(
+        {"time": TIME, "shells": [SHELL], "sites": SITES, **content}, "-", folder
+    )
+    return build_world(scenario)
+
+
+def ask(world, start, end, at_utc=AT_UTC):
+    ends = endpoint(world, start), endpoint(world, end)
+    (sample,) = paths_over_time(world, *ends, at_utc, np.zeros(1), causes=True)
+    assert not sample.paths
+    json.dumps(sample.cause, allow_nan=False)
+    assert sample.cause["text"].isprintable()
+    return ends, sample.cause
+
+
+def relaxed(world, ends, relaxation, less):
+    """Apply a relaxation, or a little less of it."""
+    what, to = relaxation["what"], relaxation["to"]
+    tighter = {
+        "min_elevation_deg": A_HAIR_DEG, "gso_separation_deg": A_HAIR_DEG, "fov_deg": -A_HAIR_DEG,
+        "max_range_m": -A_HAIR_M, "isl.max_range_m": -A_HAIR_M, "isl.min_grazing_m": A_HAIR_M,
+    }  # fmt: skip
+    to += less * tighter[what]
+    scenario = world.scenario
+    if what in ("min_elevation_deg", "max_range_m"):
+        return world, [masked(end, relaxation["at"], what, to) for end in ends]
+    if what == "fov_deg":
+        return world, [
+            end if end.sky is None else replace(end, sky=replace(end.sky, fov_deg=np.array([to])))
+            for end in ends
+        ]
+    section, key = what.split(".") if "." in what else ("visibility", what)
+    changed = getattr(scenario, section).model_copy(update={key: to})
+    return replace(world, scenario=scenario.model_copy(update={section: changed})), ends
+
+
+def masked(end, at, what, limit):
+    """Give a limit to the antennas of an end that a relaxation names."""
+    rows = [name in at.split(" and ") for name in (end.antennas or (end.name,))]
+    if not any(rows):
+        return end
+    if what == "max_range_m":
+        return replace(end, mask=Mask.range(np.where(rows, limit, end.mask.limit), len(rows)))
+    own = np.degrees(np.arcsin(end.mask.limit))
+    return replace(end, mask=Mask.elevation(np.where(rows, limit, own), len(rows)))
+
+
+def check_that_it_is_exact(world, ends, relaxation, at_utc=AT_UTC):
+    for less, has_path in ((False, True), (True, False)):
+        other, others = relaxed(world, ends, relaxation, less)
+        (sample,) = paths_over_time(other, *others, at_utc, np.zeros(1))
+        assert bool(sample.paths) == has_path
+
+
+def test_a_site_beyond_the_shell_is_told_by_how_much():
+    scenario = skyweave.load_scenario(KUIPER)
+    world, at_utc = build_world(scenario), parse_utc(scenario.time.start_utc)
+    ends, cause = ask(world, "Manila", "Tromsø", at_utc)
+    assert (cause["constraint"], cause["at"]) == ("no_satellite_in_view", "Tromsø")
+    relaxation = cause["relaxation"]
+    assert (relaxation["what"], relaxation["from"]) == ("max_range_m", 1_260_000.0)
+    check_that_it_is_exact(world, ends, relaxation, at_utc)
+
+
+@pytest.mark.parametrize("ends", [("Bern", "Tromso"), ("Tromso", "Madrid")])
+def test_one_end_without_a_satellite_needs_a_lower_mask(ends):
+    world = network()
+    ends, cause = ask(world, *ends)
+    assert (cause["constraint"], cause["at"]) == ("no_satellite_in_view", "Tromso")
+    assert cause["relaxation"]["what"] == "min_elevation_deg"
+    assert 0 < cause["relaxation"]["to"] < cause["relaxation"]["from"] == 25.0
+    assert "instead of 25 deg at Tromso would give a path" in cause["text"]
+    check_that_it_is_exact(world, ends, cause["relaxation"])
+
+
+@pytest.mark.parametrize("visibility", [
+    {"min_elevation_deg": 80.0}, {"mode": "range", "max_range_m": 560_000.0},
+])  # fmt: skip
+@pytest.mark.parametrize("plan", ["plus-grid", "ring", "none"])
+def test_two_ends_without_a_satellite_need_one_mask_for_both(visibility, plan):
+    world = network(visibility=visibility, isl={"plan": plan})
+    ends, cause = ask(world, "Bern", "Milan")
+    assert cause["at"] == "Bern and Milan"
+    check_that_it_is_exact(world, ends, cause["relaxation"])
+
+
+def test_a_site_with_the_shell_below_its_horizon_is_beyond_help():
+    _, cause = ask(network(), "Bern", "Alert")
+    assert cause["relaxation"] is None
+    assert cause["text"] == (
+        "Alert sees no satellite within its limits; no single change gives a path"
+    )
+
+
+def test_the_gateway_that_needs_least_is_named(tmp_path):
+    (tmp_path / "ground.csv").write_text(
+        "name,lat_deg,lon_deg,min_elevation_deg\nFar,69,18,60\nNear,62.5,12,70\n"
+    )
+    (tmp_path / "pops.csv").write_text("pop_id,city,country,lat_deg,lon_deg\np,Oslo,NO,60,10\n")
+    world = network(tmp_path, gateways={"source": "ground.csv", "pops": "pops.csv"})
+    for name in ("p", "near"):
+        ends, cause = ask(world, "Bern", name)
+        relaxation = cause["relaxation"]
+        assert cause["at"] == name
+        assert relaxation["at"] in ("near", "far")
+        assert relaxation["from"] == {"near": 70.0, "far": 60.0}[relaxation["at"]]
+        check_that_it_is_exact(world, ends, relaxation)
+
+
+def test_a_pop_without_gateways_says_so(tmp_path):
+    (tmp_path / "pops.csv").write_text("pop_id,city,country,lat_deg,lon_deg\np,Oslo,NO,60,10\n")
+    world = network(tmp_path, gateways={"source": "none", "pops": "pops.csv"})
+    _, cause = ask(world, "Bern", "p")
+    assert (cause["constraint"], cause["relaxation"]) == ("no_gateway_path", None)
+    assert cause["text"].startswith("p has no gateway in service")
+
+
+def test_the_geostationary_arc_is_told_with_the_separation_that_does():
+    world = network(visibility={"min_elevation_deg": 25.0, "gso_separation_deg": 60.0})
+    ends, cause = ask(world, "Quito", "Bern")
+    assert (cause["constraint"], cause["at"]) == ("gso_arc", "Quito")
+    assert cause["relaxation"]["what"] == "gso_separation_deg"
+    check_that_it_is_exact(world, ends, cause["relaxation"])
+
+
+def test_a_narrow_dish_is_told_with_the_cone_that_does():
+    dish = {"id": "dish", "lat_deg": 46.9, "lon_deg": 7.4, "class": "pencil"}
+    pencil = {"name": "pencil", "fov_deg": 4.0, "tilt_deg": 20.0}
+    world = network(terminals=[dish], terminal_classes=[pencil])
+    ends, cause = ask(world, "dish", "Madrid")
+    assert (cause["constraint"], cause["at"]) == ("field_of_view", "dish")
+    assert (cause["relaxation"]["what"], cause["relaxation"]["from"]) == ("fov_deg", 4.0)
+    check_that_it_is_exact(world, ends, cause["relaxation"])
+
+
+def test_a_walled_dish_is_told_where_a_clear_sight_would_do(tmp_path):
+    (tmp_path / "walls.csv").write_text("azimuth_deg,elevation_deg\n0,89.9\n180,89.9\n")
+    dish = {"id": "dish", "lat_deg": 46.9, "lon_deg": 7.4, "horizon": "walls.csv"}
+    world = network(tmp_path, terminals=[dish])
+    (here, _), cause = ask(world, "dish", "Madrid")
+    assert (cause["constraint"], cause["at"]) == ("obstructed", "dish")
+    (grid, chunk), *_ = snapshots(world, AT_UTC, np.zeros(1))
+    look = look_angles(*here.places(grid)[0], next(chunk).sat_itrf_m)
+    highest = int(np.nanargmax(look.elevation_deg[0]))
+    assert cause["relaxation"]["elevation_deg"] == round(look.elevation_deg[0, highest], 1)
+    assert cause["relaxation"]["azimuth_deg"] == round(look.azimuth_deg[0, highest], 1)
+
+
+@pytest.mark.parametrize(("limits", "what"), [
+    ({"max_range_m": 1_200_000.0}, "isl.max_range_m"),
+    ({"min_grazing_m": 500_000.0}, "isl.min_grazing_m"),
+])  # fmt: skip
+def test_links_cut_short_are_told_with_the_limit_that_does(limits, what):
+    world = network(isl={"plan": "plus-grid", **limits})
+    ends, cause = ask(world, "Bern", "Perth")
+    assert (cause["constraint"], cause["at"]) == ("partition", "network")
+    assert "no laser links join the satellites of Bern (planes 0-" in cause["text"]
+    assert cause["relaxation"]["what"] == what
+    assert cause["relaxation"]["from"] == next(iter(limits.values()))
+    check_that_it_is_exact(world, ends, cause["relaxation"])
+
+
+@pytest.mark.parametrize("ends", [("Bern", "Quito"), ("Perth", "Ankara"), ("Bern", "Perth")])
+def test_rings_are_joined_by_a_lower_mask_at_the_end_that_needs_less(ends):
+    world = network(isl={"plan": "ring"}, shells=[{**SHELL, "planes": 8, "phasing": 3}])
+    ends, cause = ask(world, *ends)
+    assert cause["constraint"] == "partition"
+    assert cause["relaxation"]["what"] == "min_elevation_deg"
+    check_that_it_is_exact(world, ends, cause["relaxation"])
+
+
+def test_bent_pipes_are_joined_by_the_fewest_ground_relays():
+    # Ends 6,500 km apart share no sky, however low they look.
+    along = [{"name": f"E{lon}", "lat_deg": 45.0, "lon_deg": lon} for lon in range(0, 85, 6)]
+    world = network(isl={"plan": "none"}, sites=along, shells=[{**SHELL, "planes": 72}])
+    _, cause = ask(world, "E0", "E84")
+    assert cause["relaxation"]["what"] == "ground_relay"
+    relays = cause["relaxation"]["sites"]
+    sites = {site.name: site for site in world.scenario.sites}
+
+    def rtt_s(names):
+        chosen = [sites[name] for name in ("E0", "E84", *names)]
+        (sample,) = pairs_over_time(world, chosen, AT_UTC, np.zeros(1), relays="sites")
+        return sample.rtt_s[0, 1]
+
+    assert len(relays) >= 3
+    assert np.isfinite(rtt_s(relays))
+    for row in range(len(relays)):
+        assert np.isinf(rtt_s(relays[:row] + relays[row + 1 :]))
+
+
+def test_planes_apart_are_joined_by_the_shortest_link():
+    sites = [SITES[4], {"name": "East", "lat_deg": 0.0, "lon_deg": 11.5}]
+    world = network(isl={"plan": "ring"}, shells=[TWO_PLANES], sites=sites)
+    found = None
+    for t_s in np.arange(0.0, 86_400.0, 300.0):
+        at_utc = AT_UTC + np.timedelta64(int(t_s), "s")
+        ends = endpoint(world, "Quito"), endpoint(world, "East")
+        (sample,) = paths_over_time(world, *ends, at_utc, np.zeros(1), causes=True)
+        if sample.cause and sample.cause["constraint"] == "partition":
+            found = at_utc, sample.cause["relaxation"]
+            break
+    at_utc, relaxation = found
+    assert relaxation["what"] == "laser_link"
+    assert sorted(relaxation["planes"]) == ["0-0", "0-1"]
+    (_, chunk), *_ = snapshots(world, at_utc, np.zeros(1))
+    sat_m = next(chunk).sat_itrf_m
+    plane = world.fleet.catalogue.grid_plane
+    apart_m = np.linalg.norm(sat_m[plane == 0][:, None] - sat_m[plane == 1], axis=2)
+    assert relaxation["length_m"] == pytest.approx(apart_m.min(), rel=1e-12)
+
+
+def test_the_real_fleet_is_told_the_same_way():
+    content = {
+        "time": TIME, "sites": SITES, "visibility": {"min_elevation_deg": 89.5},
+        "catalogue": {"source": "builtin:2026-06-14", "select": ["STARLINK"]},
+    }  # fmt: skip
+    world = build_world(build_scenario(content, "-", Path()))
+    ends, cause = ask(world, "Bern", "Perth")
+    assert cause["relaxation"]["what"] == "min_elevation_deg"
+    check_that_it_is_exact(world, ends, cause["relaxation"])
+
+
+@pytest.mark.parametrize(
+    ("views", "chain"),
+    [
+        (
+            [{0, 1}, {1, 2}, {0, 3}, {3, 4}, {4, 9}, {2, 9}],
+            [2, 3, 4],
+        ),  # as long as [0, 1, 5], and found first
+        ([{0, 9}, {0, 1}], [0]),
+        ([{0, 1}, {2, 9}], None),
+        ([], None),
+    ],
+)
+def test_the_shortest_chain_of_relays_is_taken(views, chain):
+    assert _shortest_chain(views, {0}, {9}) == chain
