@@ -8,7 +8,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-SITES = "oracles/hypatia_kuiper_630/ground_stations_top_100.basic.txt"
+ORACLES = "oracles/hypatia_kuiper_630"
+SITES = f"{ORACLES}/ground_stations_top_100.basic.txt"
+RTTS = "networkx_rtt_1173_to_1241.txt.gz"
 TARGET = Path(__file__).parents[2] / "src" / "skyweave" / "data"
 
 # name, km of the range formula, its elevation, rev/day, inclination, planes, satellites each
@@ -93,6 +95,7 @@ def max_range_m(name: str, altitude_km: int, elevation_deg: float) -> float:
 
 def built_files(reference: Path) -> Iterator[tuple[str, bytes]]:
     """Yield each file's name, as in the folder of data, and its content."""
+    yield f"hypatia/{RTTS}", (reference / ORACLES / RTTS).read_bytes()
     cities = sites(reference)
     for name, altitude, elevation, mean_motion, inclination, planes, slots in SHELLS:
         seconds = 86400.0 / mean_motion

@@ -29,7 +29,7 @@ from skyweave.validation.table import Row
 
 Check = Callable[[Row], Finding]
 
-ROW_MODULES = ("formula_rows", "orbits_rows")
+ROW_MODULES = ("formula_rows", "orbits_rows", "path_rows", "city_rows")
 
 _checks: dict[str, Check] = {}
 
