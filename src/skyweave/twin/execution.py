@@ -161,7 +161,7 @@ def _merged(system: System, share: Share) -> tuple[AccessChunk, AccessChunk]:
 def _emptied(chunk: AccessChunk, reason: NDArray[np.int16]) -> AccessChunk:
     """Return a chunk in which nobody has anything, for the reasons given (K, S)."""
     empty = {name: np.full_like(getattr(chunk, name), absent(name)) for name in ARRAYS}
-    return AccessChunk(chunk.first_slot, **{**empty, "reason": reason})
+    return replace(chunk, **{**empty, "reason": reason})
 
 
 def _joined(system: System, chunks: Sequence[AccessChunk]) -> AccessChunk:

@@ -110,7 +110,7 @@ class _Line:
         """Return the line after a slot, and the slot's network in a world."""
         start_m, end_m = world.in_order(at.start_itrf_m), world.in_order(at.end_itrf_m)
         links = step(self.plan, self.links, slot, start_m, end_m)
-        if not world.network_is_up:
+        if world.failed_links:
             links = links.without(world.has_failed(links.planned))
         views, remaining = at.views, at.remaining
         if not world.network_is_up:

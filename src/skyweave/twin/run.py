@@ -30,15 +30,16 @@ def run_system(
     """Compute every slot of a system into the run folder `out`."""
     check_run_folder(out)
     started = time.monotonic()
-    labels, access = run_labels(system), system.scenario.results.access
+    labels, facts, access = run_labels(system), run_facts(system), system.scenario.results.access
     with draft_run_folder(out) as folder:
-        with AccessWriter(folder, labels, access, compares=bool(system.failures)) as writer:
+        with AccessWriter(
+            folder, labels, access, compares=bool(system.failures), failures=facts.failures
+        ) as writer:
             for chunk, before in run_slots(system, workers, progress):
                 writer.write(chunk, before)
             statistics, before_statistics = writer.finish(), writer.finish_before()
         progress("writing the report")
         execution = Execution(time.monotonic() - started, workers, platform.node())
-        facts = run_facts(system)
         write_results(folder, labels, facts, statistics, execution, before_statistics)
     return load_run(out)
 

@@ -14,12 +14,17 @@ link_down       a laser link carried in the slot before and does not in this one
 link_up         a laser link carries in this slot and did not in the slot before; reason is
                 `first_slot` for those of the run's first slot, else `acquired`
 
+failure_begins  in this slot a failure of the scenario begins to hold, or it held before the run;
+                subject_id is its id, what stands for several, or its share, such as "10%"
+failure_ends    in this slot it holds no longer
+
 An outage that lasts to the end of the run has no end event.  Coming back on another satellite or
 gateway is no handover or change.  A reason that changes within an outage makes no event; the
 access table has it.  The links up in a slot are those of all link events up to it.
 
-Order: time; then terminals by row, each in the order above with outage_end first; then links, those
-that go down first, by the NORAD ids of their lower and their higher end.
+Order: time; then failures, those that end first; then terminals by row, each in the order above
+with outage_end first; then links, those that go down first, by the NORAD ids of their lower and
+their higher end.
 """
 
 from dataclasses import dataclass

@@ -1,17 +1,15 @@
-"""What the results say of a run's failures: their place in the manifest, and their events.
-
-failure_begins  in the first slot that the failure holds in, at the earliest the run's first
-failure_ends    in the first slot after it, if that is in the run; subject_kind is the kind of the
-                failure, subject_id its id, or its share such as "10%"
-"""
+"""What the results say of a run's failures: their place in the manifest, and their events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from skyweave.time import format_utc
+from skyweave.twin.results.chunk import RunLabels
+from skyweave.twin.results.events import EVENT_SCHEMA
 
 MOST_IDS = 1000  # of one failure and operator that the manifest lists
 BEGINS, ENDS = "failure_begins", "failure_ends"
@@ -50,17 +48,34 @@ class FailureRecord:
         }
 
 
-def failure_events(
-    records: Sequence[FailureRecord], first_slot: int, stop_slot: int
-) -> list[tuple[int, str, str, str]]:
-    """Return slot, kind, subject kind and subject of the events in some slots, in order of time.
+def with_failures(
+    events: pa.Table, failures: Sequence[FailureRecord], labels: RunLabels, slots: range
+) -> pa.Table:
+    """Return the events of some slots with those of the failures at the head of each slot.
 
-    In one slot those that end come first, then both in the order of the records.
+    Of one slot's, those that end come first; both stand in the order of the manifest.
     """
     found = []
-    for record in records:
-        if record.stop_slot > record.first_slot:
-            found.append((record.stop_slot, ENDS, record.kind, record.target))
-            found.append((record.first_slot, BEGINS, record.kind, record.target))
-    inside = [event for event in found if first_slot <= event[0] < stop_slot]
-    return sorted(inside, key=lambda event: (event[0], event[1] == BEGINS))
+    for failure in failures:
+        if failure.stop_slot > failure.first_slot:
+            found.append((failure.stop_slot, ENDS, failure))
+            found.append((failure.first_slot, BEGINS, failure))
+    inside = sorted(
+        (each for each in found if each[0] in slots), key=lambda each: (each[0], each[1] == BEGINS)
+    )
+    if not inside:
+        return events
+    slot = np.array([slot for slot, _, _ in inside])
+    nothing = [None] * slot.size
+    columns = [
+        labels.utc(slot),
+        slot,
+        [kind for _, kind, _ in inside],
+        [failure.kind for _, _, failure in inside],
+        [failure.target for _, _, failure in inside],
+        *(nothing, nothing, nothing),
+    ]
+    own = pa.table([pa.array(values) for values in columns], names=EVENT_SCHEMA.names)
+    both = pa.concat_tables([own.cast(EVENT_SCHEMA), events]).unify_dictionaries()
+    order = np.argsort(both["slot"].to_numpy(), kind="stable")
+    return both.take(pa.array(order)).combine_chunks()

@@ -4,6 +4,7 @@ The pipeline hands over plain arrays for any number of slots at a time; the file
 how the slots were cut, because they are cut again into groups of one fixed size here.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ from skyweave.twin.results.events import (
     coded,
     event_table,
 )
+from skyweave.twin.results.failure_events import FailureRecord, with_failures
 from skyweave.twin.results.statistics import RunStatistics, StatisticsBuilder
 
 __all__ = ["ACCESS_MODES", "AccessChunk", "AccessMode", "AccessWriter", "RunLabels"]
@@ -77,8 +79,8 @@ class AccessWriter:
 
     which unlike `ffill` keeps a null where the row that holds has one.
 
-    A run that leaves something out on purpose `compares`: each chunk comes with the same slots as
-    they would have been, of which only statistics are kept.
+    A run in which something fails `compares`: each chunk comes with the same slots as they would
+    have been, of which only statistics are kept.  `failures` are told among the events.
 
         with AccessWriter(folder, labels) as writer:
             for chunk in chunks:
@@ -87,12 +89,18 @@ class AccessWriter:
     """
 
     def __init__(
-        self, folder: Path, labels: RunLabels, access: AccessMode = "all", compares: bool = False
+        self,
+        folder: Path,
+        labels: RunLabels,
+        access: AccessMode = "all",
+        compares: bool = False,
+        failures: Sequence[FailureRecord] = (),
     ) -> None:
         if access not in ACCESS_MODES:
             raise InputError(f"[results] access = {access!r}: use one of {', '.join(ACCESS_MODES)}")
         self._labels = labels
         self._mode = access
+        self._failures = failures
         self._names = _Names(labels)
         self._event_names = EventNames(labels)
         self._group_slots = min(SLOTS_PER_GROUP, max(1, ROWS_PER_GROUP // max(1, labels.terminals)))
@@ -167,6 +175,8 @@ class AccessWriter:
             self._before.add(group)
         self._write_rows(changes)
         events = event_table(changes, self._labels, self._event_names)
+        slots = range(group.first_slot, group.first_slot + group.slots)
+        events = with_failures(events, self._failures, self._labels, slots)
         if events.num_rows:
             self._events.write_table(events, row_group_size=events.num_rows)
         self._last = group.part(group.slots - 1, group.slots)
