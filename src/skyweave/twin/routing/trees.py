@@ -86,8 +86,8 @@ def shortest_trees(
     _check(neighbour, length, roots)
     count, satellites = roots.start.size - 1, neighbour.shape[0]
     room = _room(count, satellites, with_hops)
-    grower = _Grower(neighbour)
-    grower.grow(grower.links(length), roots, room)
+    grower = _Grower(satellites)
+    grower.grow(grower.links(neighbour, length), roots, room)
     return _trees(room, count, satellites)
 
 
@@ -110,32 +110,35 @@ def tree_blocks(
     grower: _Grower | None = None
     for slot, (neighbour, length) in enumerate(networks):
         _check(neighbour, length, roots)
-        if grower is None or not np.array_equal(grower.neighbour, neighbour):
-            grower = _Grower(neighbour.copy())
-            room = _room(min(count, roots_at_once), neighbour.shape[0], with_hops)
-        links = grower.links(length)
+        satellites = neighbour.shape[0]
+        if grower is None or grower.satellites != satellites:
+            grower = _Grower(satellites)
+            room = _room(min(count, roots_at_once), satellites, with_hops)
+        links = grower.links(neighbour, length)
         for first in range(0, count, roots_at_once):
             block = _only(roots, first, min(count, first + roots_at_once))
             grower.grow(links, block, room)
-            yield TreeBlock(slot, first, _trees(room, block.start.size - 1, neighbour.shape[0]))
+            yield TreeBlock(slot, first, _trees(room, block.start.size - 1, satellites))
 
 
 class _Grower:
-    """What does not change while the links stay the same: the order of sweeps and the room."""
+    """Room for one block of roots, and the order of sweeps while the same satellites are linked."""
 
-    def __init__(self, neighbour: RowArray) -> None:
-        self.neighbour = neighbour
-        satellites = neighbour.shape[0]
-        self.row = breadth_first(neighbour)
+    def __init__(self, satellites: int) -> None:
+        self.satellites = satellites
+        self.neighbour = np.empty((0, 0), np.int32)
         self.place = np.zeros(_whole(satellites, TILE), np.int32)
-        self.place[self.row] = np.arange(satellites, dtype=np.int32)
         cost, hops, via = _tables((satellites, LANES), [np.float64, np.int16, np.int8])
         cost[:], hops[:], via[:] = np.inf, -1, -1
         self.labels = Labels(cost, hops, via)
         self.dirty = np.zeros(((satellites - 1) >> CHUNK_SHIFT) + 2, np.uint8)
 
-    def links(self, length: FloatArray) -> Links:
-        return live_links(self.neighbour, length, self.row, self.place)
+    def links(self, neighbour: RowArray, length: FloatArray) -> Links:
+        if not np.array_equal(self.neighbour, neighbour):
+            self.neighbour = neighbour.copy()
+            self.row = breadth_first(neighbour)
+            self.place[self.row] = np.arange(self.satellites, dtype=np.int32)
+        return live_links(neighbour, length, self.row, self.place)
 
     def grow(self, links: Links, roots: Roots, room: Columns) -> None:
         grow_trees(links, self.place, self._seeds(roots), self.labels, self.dirty, room)
