@@ -195,6 +195,10 @@ def test_links_cut_short_are_told_with_the_limit_that_does(limits, what):
     ends, cause = ask(world, "Bern", "Perth")
     assert (cause["constraint"], cause["at"]) == ("partition", "network")
     assert "no laser links join the satellites of Bern (planes 0-" in cause["text"]
+    (grid, chunk), *_ = snapshots(world, AT_UTC, np.zeros(1))
+    seen = look_angles(*ends[1].places(grid)[0], next(chunk).sat_itrf_m).elevation_deg[0] >= 25.0
+    planes = {f"0-{plane}" for plane in world.fleet.catalogue.grid_plane[seen].tolist()}
+    assert cause["planes"]["Perth"] == sorted(planes)
     assert cause["relaxation"]["what"] == what
     assert cause["relaxation"]["from"] == next(iter(limits.values()))
     check_that_it_is_exact(world, ends, cause["relaxation"])

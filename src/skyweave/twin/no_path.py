@@ -37,7 +37,7 @@ from skyweave.twin.geometry import (
     visible_pairs,
 )
 from skyweave.twin.snapshots import Snapshot, site_places, site_views
-from skyweave.twin.topology import LinkLimits, are_feasible, edge_lengths_m, plane_names
+from skyweave.twin.topology import IslPlan, LinkLimits, are_feasible, edge_lengths_m, plane_names
 from skyweave.twin.topology.lasers import laser_terminals
 from skyweave.twin.world import World, isl_plan
 
@@ -91,17 +91,16 @@ class Diagnosis:
         return plane_names(self.world.fleet.catalogue, self.at_utc)
 
     @cached_property
+    def plan(self) -> IslPlan:
+        """The plan of the laser links."""
+        return isl_plan(self.world, self.at_utc)
+
+    @cached_property
     def planned(self) -> RowArray:
         """The laser links wanted whatever their limits, (E, 2); none where limits decide that."""
         if self.world.scenario.isl_plan not in FIXED_PLANS:
             return np.empty((0, 2), np.int32)
-        nowhere_m = np.full((len(self.world.fleet.catalogue), 3), np.nan)
-        return isl_plan(self.world, self.at_utc).links(None, 0, nowhere_m)
-
-    @cached_property
-    def limits(self) -> LinkLimits:
-        """Those of the laser links."""
-        return isl_plan(self.world, self.at_utc).limits
+        return self.plan.links(None, 0, np.full((len(self.world.fleet.catalogue), 3), np.nan))
 
     @cached_property
     def has_laser(self) -> BoolArray:
@@ -116,33 +115,27 @@ class Diagnosis:
         ends = _End(near, now), _End(far, now)
         part = _parts(now)
         empty = [end for end in ends if not end.sats.size]
+        planes: dict[str, list[str]] = {}
         if empty:
             constraint, at, text = _told_of_ends(empty)
             offers = _both_offers(*ends, part) if len(empty) == 2 else _offers(*ends, part)
         else:
             constraint, at = "partition", "network"
-            text = self._told_of_partition(*ends)
+            planes = {end.name: self._planes_of(end.sats) for end in ends}
+            text = _told_of_partition(planes)
             offers = _Partition(self, now, *ends, part).offers()
         found = next((each for offer in offers if (each := offer()) is not None), None)
         way_out = f"{found.text} would give a path" if found else "no single change gives a path"
         return {
             "constraint": constraint,
             "at": at,
+            **({"planes": planes} if planes else {}),
             "relaxation": found.as_json() if found else None,
             "text": f"{text}; {way_out}",
         }
 
-    def _told_of_partition(self, near: "_End", far: "_End") -> str:
-        here, there = (self._planes_of(end.sats) for end in (near, far))
-        return (
-            f"no laser links join the satellites of {near.name} ({here}) "
-            f"and those of {far.name} ({there})"
-        )
-
-    def _planes_of(self, sats: RowArray) -> str:
-        names = sorted(set(self.planes[sats].tolist()) - {""})
-        more = f" and {len(names) - PLANES_NAMED} more" if len(names) > PLANES_NAMED else ""
-        return f"planes {', '.join(names[:PLANES_NAMED])}{more}" if names else "in no plane"
+    def _planes_of(self, sats: RowArray) -> list[str]:
+        return sorted(set(self.planes[sats].tolist()) - {""})
 
 
 class _End:
@@ -205,6 +198,16 @@ def _told_of_ends(empty: list[_End]) -> tuple[str, str, str]:
     }
     text = " and ".join(f"{end.name} {said[end.reason]}" for end in empty)
     return constraint, at, text
+
+
+def _told_of_partition(planes: dict[str, list[str]]) -> str:
+    here, there = (f"{name} ({_named(names)})" for name, names in planes.items())
+    return f"no laser links join the satellites of {here} and those of {there}"
+
+
+def _named(planes: list[str]) -> str:
+    more = f" and {len(planes) - PLANES_NAMED} more" if len(planes) > PLANES_NAMED else ""
+    return f"planes {', '.join(planes[:PLANES_NAMED])}{more}" if planes else "in no plane"
 
 
 def _offers(near: _End, far: _End, part: RowArray) -> Iterator[Offer]:
@@ -355,7 +358,7 @@ class _Partition:
         yield self._one_link
 
     def _longer_links(self) -> Relaxation | None:
-        limits = self.diagnosis.limits
+        limits = self.diagnosis.plan.limits
         edges = self.diagnosis.planned
         lines = are_feasible(edges, self.now.sat_itrf_m, LinkLimits(np.inf, limits.min_grazing_m))
         edges = edges[lines]
@@ -373,7 +376,7 @@ class _Partition:
         return Relaxation("isl.max_range_m", "network", before, after, text)
 
     def _lower_links(self) -> Relaxation | None:
-        limits = self.diagnosis.limits
+        limits = self.diagnosis.plan.limits
         edges = self.diagnosis.planned
         within = are_feasible(
             edges, self.now.sat_itrf_m, LinkLimits(limits.max_range_m, -WGS84_A_M)
@@ -439,7 +442,7 @@ class _Partition:
             return None
         _, nearest = cKDTree(sat_m[there]).query(sat_m[here])
         edges = np.column_stack((here, there[nearest])).astype(np.int32)
-        limits = LinkLimits(np.inf, self.diagnosis.limits.min_grazing_m)
+        limits = LinkLimits(np.inf, self.diagnosis.plan.limits.min_grazing_m)
         edges = edges[are_feasible(edges, sat_m, limits)]
         if not len(edges):
             return None
