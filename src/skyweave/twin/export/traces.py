@@ -1,0 +1,351 @@
+"""One path over time for tools that replay it on real packets: CSV, mahimahi, tc with netem.
+
+The path leads between two places at free instants, or from a terminal of a run through its slots.
+Each step holds until the next; a step without a path is an outage.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+import skyweave
+from skyweave.errors import InputError
+from skyweave.time import format_utc
+from skyweave.twin.ends import Endpoint
+from skyweave.twin.export._trace_text import (
+    PACKET_BITS,
+    netem_changes,
+    netem_limit,
+    netem_script,
+    opportunities_ms,
+)
+from skyweave.twin.export.csv_files import CsvFile
+from skyweave.twin.export.drafts import check_free, draft_folder
+from skyweave.twin.paths import paths_over_time
+from skyweave.twin.results.folder import Run, reading_run
+from skyweave.twin.topology.failures import near_names
+from skyweave.twin.world import World
+
+KIND = "skyweave-trace"  # what manifest.json of such a folder says it is
+MAX_STEPS = 1_000_000
+MAX_OPPORTUNITIES = 20_000_000  # of mahimahi's, some 0.15 GB in each of two files
+RATES_BPS = (1_000, 1_000_000_000_000)
+STEPS_PER_REPORT = 100
+
+FloatArray = NDArray[np.float64]
+
+
+def _silent(_: str) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What there was between two ends in each of T steps."""
+
+    of: dict[str, str]  # the ends, for the manifest
+    start_utc: np.datetime64
+    every_ms: int
+    rtt_s: FloatArray  # (T,) NaN in an outage
+    reason: list[str | None]  # (T,) None where there is a path
+    over: dict[str, list[Any]]  # further columns (T,) of trace.csv: what the path leads over
+
+    @property
+    def up(self) -> NDArray[np.bool_]:
+        """Which steps have a path, (T,)."""
+        return np.isfinite(self.rtt_s)
+
+    @property
+    def one_way_s(self) -> FloatArray:
+        """Half of the RTT, (T,)."""
+        return self.rtt_s / 2.0
+
+    @property
+    def duration_ms(self) -> int:
+        """To the end of the last step."""
+        return self.rtt_s.size * self.every_ms
+
+
+def export_trace(
+    world: World,
+    start: Endpoint,
+    end: Endpoint,
+    at_utc: np.datetime64,
+    every_s: float,
+    for_s: float,
+    out: str | Path,
+    *,
+    rate_bps: float | None = None,
+    progress: Callable[[str], None] = _silent,
+) -> dict[str, Any]:
+    """Write the best path from start to end every `every_s` for `for_s` seconds into folder `out`.
+
+    `rate_bps` is the user's own figure: link rates are not modelled.  Without it there are no
+    files for mahimahi and netem, which need one.  Returns what was written.
+    """
+    out, every_ms = Path(out), _whole_ms("--every", every_s)
+    steps = -(-_whole_ms("--for", for_s) // every_ms)
+    rate = _checked_rate(rate_bps, steps, every_ms)
+    check_free(out)
+    rtt_s = np.full(steps, np.nan)
+    reasons: list[str | None] = [None] * steps
+    nodes: list[str | None] = [None] * steps
+    t_s = np.arange(steps) * every_ms / 1e3
+    for step, sample in enumerate(paths_over_time(world, start, end, at_utc, t_s)):
+        if sample.paths:
+            rtt_s[step], names = sample.paths[0]
+            nodes[step] = " > ".join(names)
+        else:
+            reasons[step] = str(sample.reason)
+        if (step + 1) % STEPS_PER_REPORT == 0:
+            progress(f"export: {step + 1:,} of {steps:,} steps")
+    ends = {"from": start.name, "to": end.name}
+    return _write(Trace(ends, at_utc, every_ms, rtt_s, reasons, {"nodes": nodes}), rate, out)
+
+
+def export_run_trace(
+    run: Run, terminal: str, out: str | Path, *, rate_bps: float | None = None
+) -> dict[str, Any]:
+    """Write what a terminal of a run had in each of its slots into folder `out`.
+
+    The round trip is that of the access table, from the terminal to its PoP and back.
+    """
+    out = Path(out)
+    with reading_run(run.folder):
+        time = run.manifest["time"]
+        steps, slot_s = int(time["slots"]), float(time["slot_s"])
+        start_utc = np.datetime64(time["start_utc"].removesuffix("Z"), "ns")
+    every_ms = _whole_ms("slot_s", slot_s)
+    rate = _checked_rate(rate_bps, steps, every_ms)
+    check_free(out)
+    rows = _rows_of(run, terminal)
+    if rows.num_rows != steps:
+        raise InputError(
+            f'{run.folder}: holds {rows.num_rows:,} of {steps:,} slots of "{terminal}"; run the '
+            'scenario with access = "all" in [results]'
+        )
+    column = {name: rows[name] for name in rows.column_names}
+    trace = Trace(
+        of={"terminal": terminal},
+        start_utc=start_utc,
+        every_ms=every_ms,
+        rtt_s=column["rtt_s"].to_numpy(),
+        reason=column["reason"].to_pylist(),
+        over={name: column[name].to_pylist() for name in ("norad_id", "gateway_id", "pop_id")},
+    )
+    return _write(trace, rate, out)
+
+
+def _rows_of(run: Run, terminal: str) -> pa.Table:
+    """Return the access table's rows of one terminal, by slot."""
+    with reading_run(run.folder):
+        known = run.fleet["terminal_id"].tolist()
+    if terminal not in known:
+        raise InputError(f'{run.folder}: no terminal "{terminal}"; {near_names(terminal, known)}')
+    names = ["slot", "rtt_s", "reason", "norad_id", "gateway_id", "pop_id"]
+    wanted = [("terminal_id", "=", terminal)]
+    with reading_run(run.folder):
+        rows = pq.read_table(run.folder / "access.parquet", columns=names, filters=wanted)
+        return rows.sort_by("slot")
+
+
+def _whole_ms(option: str, given_s: float) -> int:
+    value = given_s * 1e3
+    if not 1.0 <= value <= 1e12 or abs(value - round(value)) > 1e-6:
+        raise InputError(
+            f"{option} {given_s:g}: traces are replayed in whole milliseconds, at least 1; change "
+            "the number of seconds"
+        )
+    return round(value)
+
+
+def _checked_rate(rate_bps: float | None, steps: int, every_ms: int) -> int | None:
+    """Return the rate as a whole number; refuse what no tool can replay."""
+    if steps > MAX_STEPS:
+        raise InputError(
+            f"the trace would have {steps:,} steps, expected at most {MAX_STEPS:,}; take longer "
+            "steps or a shorter time"
+        )
+    if rate_bps is None:
+        return None
+    least, most = RATES_BPS
+    if not least <= rate_bps <= most or rate_bps != round(rate_bps):
+        raise InputError(
+            f"--rate-bps {rate_bps:g}: expected whole bits per second, {least:,} to {most:,}"
+        )
+    rate = round(rate_bps)
+    packets = steps * every_ms * rate // (1000 * PACKET_BITS)
+    if packets > MAX_OPPORTUNITIES:
+        raise InputError(
+            f"--rate-bps {rate}: mahimahi's files would have {packets:,} lines, expected at most "
+            f"{MAX_OPPORTUNITIES:,}; take a lower rate or a shorter time"
+        )
+    return rate
+
+
+def _write(trace: Trace, rate_bps: int | None, out: Path) -> dict[str, Any]:
+    if not trace.up.any():
+        reasons = ", ".join(sorted({str(reason) for reason in trace.reason}))
+        raise InputError(
+            f"{' to '.join(trace.of.values())}: no path at any of {trace.rtt_s.size:,} steps "
+            f"({reasons}); there is nothing to replay, take another time"
+        )
+    manifest = _manifest(trace, rate_bps)
+    with draft_folder(out) as draft:
+        _write_csv(draft / "trace.csv", trace, rate_bps)
+        if rate_bps is not None:
+            manifest["mahimahi"] = _write_mahimahi(draft, trace, rate_bps)
+            manifest["netem"] = _write_netem(draft, trace, rate_bps)
+        (draft / "README.txt").write_text(_readme(manifest), encoding="utf-8", newline="\n")
+        manifest["files"] = sorted([*(path.name for path in draft.iterdir()), "manifest.json"])
+        text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
+        (draft / "manifest.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+    return {"out": str(out), **manifest}
+
+
+def _manifest(trace: Trace, rate_bps: int | None) -> dict[str, Any]:
+    one_way_s = trace.one_way_s[trace.up]
+    paths = list(zip(*trace.over.values(), strict=True))
+    changes = sum(now != before for before, now in pairwise(paths))
+    return {
+        "kind": KIND,
+        "format": 1,
+        "skyweave": skyweave.__version__,
+        **trace.of,
+        "start_utc": format_utc(trace.start_utc),
+        "every_s": trace.every_ms / 1e3,
+        "duration_s": trace.duration_ms / 1e3,
+        "steps": int(trace.rtt_s.size),
+        "up_share": float(trace.up.mean()),
+        "one_way_delay_s": {
+            "min": float(one_way_s.min()),
+            "median": float(np.median(one_way_s)),
+            "max": float(one_way_s.max()),
+        },
+        "path_changes": changes,
+        "rate_bps": rate_bps,
+        "rate_from": None if rate_bps is None else "the user (--rate-bps)",
+    }
+
+
+def _write_csv(path: Path, trace: Trace, rate_bps: int | None) -> None:
+    columns = ["t_s", "up", "rtt_s", "one_way_delay_s", "rate_bps", "reason", *trace.over]
+    steps = trace.rtt_s.size
+    rate = pa.array(np.where(trace.up, rate_bps or 0, 0), mask=np.full(steps, rate_bps is None))
+    with CsvFile(path, columns) as file:
+        file.write(
+            np.arange(steps) * trace.every_ms / 1e3,
+            trace.up.astype(np.int8),
+            trace.rtt_s,
+            trace.one_way_s,
+            rate,
+            trace.reason,
+            *trace.over.values(),
+        )
+
+
+def _write_mahimahi(folder: Path, trace: Trace, rate_bps: int) -> dict[str, Any]:
+    """Write both directions, which are alike; return what to know of them."""
+    at_ms = opportunities_ms(trace.up, trace.every_ms, rate_bps)
+    one_way_s = trace.one_way_s[trace.up]
+    delay_ms = round(1e3 * float(np.median(one_way_s)))
+    up_link, down_link = folder / "mahimahi-up.trace", folder / "mahimahi-down.trace"
+    with up_link.open("wb") as file:
+        table = pa.table({"ms": at_ms})
+        pc.write_csv(table, file, pc.WriteOptions(include_header=False))
+    shutil.copyfile(up_link, down_link)
+    return {
+        "opportunities": int(at_ms.size),
+        "loops_after_s": int(at_ms[-1]) / 1e3,
+        "mm_delay_ms": delay_ms,
+        "delay_off_by_at_most_s": float(np.abs(one_way_s - delay_ms / 1e3).max()),
+    }
+
+
+def _write_netem(folder: Path, trace: Trace, rate_bps: int) -> dict[str, Any]:
+    limit = netem_limit(rate_bps, float(np.nanmax(trace.rtt_s)))
+    changes = list(netem_changes(trace.one_way_s, trace.every_ms))
+    lines = netem_script(iter(changes), trace.duration_ms, limit, rate_bps)
+    (folder / "netem.sh").write_text(
+        "".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n"
+    )
+    return {"changes": len(changes) - 1, "limit_packets": limit}
+
+
+def _readme(manifest: dict[str, Any]) -> str:
+    """Return what the folder's files mean and what they leave out."""
+    ends = manifest.get("terminal") or f"{manifest['from']} to {manifest['to']}"
+    delay = {name: f"{1e3 * value:.3f}" for name, value in manifest["one_way_delay_s"].items()}
+    over = _OVER_RUN if "terminal" in manifest else _OVER_PATH
+    text = _README.format(**manifest, ends=ends, delay=delay, over=over)
+    if manifest["rate_bps"] is None:
+        return text + _NO_RATE
+    return (
+        text
+        + _MAHIMAHI.format(**manifest["mahimahi"], **_closing(manifest))
+        + _NETEM.format(**manifest["netem"], rate_bps=manifest["rate_bps"])
+    )
+
+
+def _closing(manifest: dict[str, Any]) -> dict[str, str]:
+    lost_s = manifest["duration_s"] - manifest["mahimahi"]["loops_after_s"]
+    if lost_s == 0.0:
+        return {"closing": "That is the whole trace."}
+    return {
+        "closing": f"The trace begins and ends with an outage: its last {lost_s:g} s are lost when "
+        "it starts again."
+    }
+
+
+_OVER_PATH = "nodes: the ends and between them the satellites (NORAD ids), in order"
+_OVER_RUN = "norad_id, gateway_id, pop_id: what served; the path ends at the PoP"
+_README = """A network path over time, computed by Skyweave {skyweave}
+
+{ends}
+from {start_utc}, {duration_s:g} s in {steps} steps of {every_s:g} s
+a path in {up_share:.2%} of them
+one-way delay: least {delay[min]} ms, median {delay[median]} ms, most {delay[max]} ms
+
+The delay is that of propagation and of the scenario's processing time. Queues, rates and losses of
+a real link are not modelled: a rate in these files is the one given by --rate-bps.
+
+trace.csv      one line per step, which holds until the next
+  t_s              seconds from the start
+  up               1 with a path, 0 in an outage
+  rtt_s            there and back, seconds; empty in an outage
+  one_way_delay_s  half of it
+  rate_bps         as given by --rate-bps, 0 in an outage; empty where none was given
+  reason           of an outage
+  {over}
+manifest.json  the same facts for programs
+"""
+_NO_RATE = """
+Files for mahimahi and netem need a rate: export again with --rate-bps.
+"""
+_MAHIMAHI = """
+mahimahi-up.trace, mahimahi-down.trace    {opportunities} opportunities of 1500 bytes, times in ms
+  mm-delay {mm_delay_ms} mm-link mahimahi-up.trace mahimahi-down.trace -- COMMAND
+  Outages are in the files, as times without opportunities. Delay is not: mahimahi has one fixed
+  delay, here the median, which is up to {delay_off_by_at_most_s:.6f} s from the path's.
+  mahimahi starts the files again after {loops_after_s:g} s. {closing}
+"""
+_NETEM = """
+netem.sh    {changes} changes of delay and loss; one direction
+  sh netem.sh -n DEVICE     prints the commands, changes nothing
+  sh netem.sh DEVICE        as root, on Linux: delays what DEVICE sends by one-way_delay_s
+  Start it on the device of either end at the same time for the whole round trip. It adds one netem
+  discipline to DEVICE, refuses a device that has one of its own, and removes its own at the end.
+  Steps are kept to about 10 ms of the clock and do not add up; whole microseconds of delay.
+  Outages lose every packet sent during them. It holds {limit_packets} packets: twice what is under
+  way at {rate_bps} bit/s over the longest round trip, at least netem's own 1000.
+"""
