@@ -21,7 +21,7 @@ SCENARIO = ROOT / "scenarios" / "hypatia" / "kuiper-630.toml"
 SATELLITES = 34 * 34
 STEP_S = 0.1
 STEPS = 2000
-NEAR_A_CHANGE = 10  # steps to either side that are looked at where not all are
+NEAR_A_CHANGE = 4  # steps to either side that are looked at where not all are
 
 ONE_MICROSECOND = 1e-6
 ONE_SAMPLE = 1

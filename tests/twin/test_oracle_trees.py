@@ -17,7 +17,7 @@ from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.twin.routing import GroundLinks, Roots, Trees, ground_paths, shortest_trees
 from skyweave.twin.routing.ground_pairs import pair_costs
 
-REDUCED, FULL = 60, 1000
+REDUCED, FULL = 40, 1000
 RELATIVE = 1e-6  # the bound asked for
 A_FEW_ROUNDINGS = 1e-12  # relative: what is found
 MOST_SATELLITES, MOST_PLACES = 120, 9
