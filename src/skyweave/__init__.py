@@ -14,8 +14,10 @@ _PUBLIC = {
     "edge": "skyweave.api",
     "explain": "skyweave.api",
     "load_scenario": "skyweave.api",
+    "pairs": "skyweave.api",
     "path": "skyweave.api",
     "run": "skyweave.api",
+    "validate": "skyweave.api",
 }
 __all__ = [
     "InputError",
@@ -24,8 +26,10 @@ __all__ = [
     "edge",
     "explain",
     "load_scenario",
+    "pairs",
     "path",
     "run",
+    "validate",
 ]
 
 

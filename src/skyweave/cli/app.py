@@ -24,6 +24,10 @@ app = typer.Typer(
 )
 catalogue_app = typer.Typer(help="Element sets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(catalogue_app, name="catalogue")
+export_app = typer.Typer(
+    help="Write the network for other programs.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(export_app, name="export")
 
 ScenarioFile = Annotated[
     Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).", readable=False)
@@ -39,6 +43,9 @@ Seed = Annotated[
 OperatorName = Annotated[
     str | None, typer.Option("--operator", help="Whose network; the first of the scenario's.")
 ]
+NewFolder = Annotated[Path, typer.Option("--out", help="The folder to write; new, or empty.")]
+Every = Annotated[float | None, typer.Option(help="Seconds between samples.")]
+Span = Annotated[float | None, typer.Option("--for", help="Seconds the samples cover.")]
 At = Annotated[str | None, typer.Option("--at", help="A UTC instant: 2026-06-14T12:00:12Z.")]
 
 MAX_REFUSAL = 1000  # characters of a refusal
@@ -196,12 +203,16 @@ def path(
     start: Annotated[str, typer.Argument(metavar="FROM", help="A site, terminal, city, gateway.")],
     end: Annotated[str, typer.Argument(metavar="TO", help="Likewise, or a PoP.")],
     at: At = None,
-    every: Annotated[float | None, typer.Option(help="Seconds between samples.")] = None,
-    span: Annotated[float | None, typer.Option("--for", help="Seconds the samples cover.")] = None,
-    k: Annotated[int, typer.Option("--k", min=1, max=16, help="How many disjoint paths.")] = 1,
+    every: Every = None,
+    span: Span = None,
+    k: Annotated[int, typer.Option("--k", min=1, max=100, help="How many disjoint paths.")] = 1,
     disjoint: Annotated[str, typer.Option(help="satellite or edge: what paths may not share.")] = (
         "satellite"
     ),
+    analyse: Annotated[
+        bool,
+        typer.Option("--analyse", help="Changes, stretch, single failures, and why no path."),
+    ] = False,
     operator: OperatorName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -211,9 +222,74 @@ def path(
     with Progress() as progress:
         answer = api.path(
             scenario, start, end, at=at, every_s=every, for_s=span, k=k, disjoint=disjoint,
-            operator=operator, progress=progress,
+            analyse=analyse, operator=operator, progress=progress,
         )  # fmt: skip
     _print(answer, as_json, show.path)
+
+
+@app.command()
+def pairs(
+    scenario: ScenarioFile,
+    at: At = None,
+    every: Every = None,
+    span: Span = None,
+    relays: Annotated[
+        str | None, typer.Option(help="sites or gateways: who may relay on the ground.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A table to write, a row per pair: .csv or .parquet.")
+    ] = None,
+    operator: OperatorName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Study the paths between all sites of a scenario: delay, stretch, changes, busiest links."""
+    from skyweave import api
+
+    with Progress() as progress:
+        answer = api.pairs(
+            scenario, at=at, every_s=every, for_s=span, relays=relays, out=out, operator=operator,
+            progress=progress,
+        )  # fmt: skip
+    _print(answer, as_json, show.pairs)
+
+
+@export_app.command("hypatia")
+def export_hypatia(
+    scenario: ScenarioFile,
+    out: NewFolder,
+    at: At = None,
+    every: Every = None,
+    span: Span = None,
+    operator: OperatorName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write forwarding state between the sites as satgenpy does, for Hypatia's tools."""
+    from skyweave import api
+
+    with Progress() as progress:
+        answer = api.export_hypatia(
+            scenario, out, at=at, every_s=every, for_s=span, operator=operator, progress=progress
+        )
+    _print(answer, as_json, show.export)
+
+
+@app.command()
+def validate(
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID ...]", help="Rows or families: HYP-10, CEL. [all]"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute published results anew: expected, actual, verdict."""
+    from skyweave import api
+
+    with Progress() as progress:
+        found = api.validate(ids or (), progress=progress)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, allow_nan=False))
+    else:
+        show.validation(found)
 
 
 @app.command()

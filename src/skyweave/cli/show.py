@@ -1,5 +1,6 @@
 """The tables and sentences a person reads; machines take --json."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,68 @@ def path(found: dict[str, Any]) -> None:
             last = sample["nodes"]
     Console().print(table)
     print(f"{len(found['samples'])} samples; a row for each change of path")
+    if "analysis" in found:
+        _analysis(found)
+
+
+def _analysis(found: dict[str, Any]) -> None:
+    """Print what a path's analysis says of all samples together."""
+    analysis = found["analysis"]
+    rows: dict[str, object] = {"changes of path": analysis["changes"]}
+    for bound, stretch in analysis["stretch"].items():
+        if stretch is not None:
+            rows[f"stretch over {bound}"] = " / ".join(f"{stretch[s]:.3f}" for s in stretch)
+    protected = analysis["protection"]
+    cut_by = sorted({name for sample in protected for name in sample["cut_by"]})
+    worst_s = [sample["worst_rtt_s"] for sample in protected if not sample["cut_by"]]
+    rows["worst after one failure"] = _ms(max(worst_s)) if worst_s else "no path"
+    rows["cut by one failure of"] = ", ".join(cut_by) or "nothing"
+    _pairs("Analysis", rows)
+    for text in dict.fromkeys(s["cause"]["text"] for s in found["samples"] if "cause" in s):
+        print(text)
+
+
+def pairs(found: dict[str, Any]) -> None:
+    """Print what the paths between all sites were like."""
+    rows: dict[str, object] = {
+        "sites, pairs, instants": f"{found['sites']}, {found['pairs']:,}, {found['instants']:,}",
+        "pairs never with a path": found["unreachable_pairs"],
+        "pairs with one at times": found["interrupted_pairs"],
+    }
+    columns = {
+        "shortest RTT": (found["rtt_s"]["min"], 1e3, " ms"),
+        "longest RTT": (found["rtt_s"]["max"], 1e3, " ms"),
+        "longest less shortest": (found["rtt_s"]["spread"], 1e3, " ms"),
+        "longest over light": (found["stretch"]["geodesic"], 1.0, ""),
+        "longest over straight fibre": (found["stretch"]["fibre"], 1.0, ""),
+        "changes of path": (found["path_changes"], 1.0, ""),
+    }
+    for name, (shares, scale, unit) in columns.items():
+        known = [f"{value * scale:.4g}{unit}" for value in shares.values() if value is not None]
+        rows[f"{name}, p5 / p50 / p95 / max"] = " / ".join(known) or "none"
+    _pairs("All pairs", rows)
+    busiest = _table("Busiest", "satellite", "share of paths")
+    for each in found["busiest_satellites"]:
+        busiest.add_row(str(each["norad_id"]), f"{each['share']:.2%}")
+    Console().print(busiest)
+
+
+def export(found: dict[str, Any]) -> None:
+    """Print what was written for another program."""
+    _pairs(found["out"], {name: value for name, value in found.items() if name != "out"})
+
+
+def validation(found: list[dict[str, str]]) -> None:
+    """Print what became of published results, a row each, and why where one differs."""
+    table = _table("Published results", "id", "expected", "actual", "verdict")
+    for row in found:
+        table.add_row(row["id"], f"{row['expected']} {row['unit']}", row["actual"], row["verdict"])
+    Console().print(table)
+    for row in found:
+        if row["verdict"] == "differs":
+            print(f"{row['id']} differs: {row['note']}")
+    counts = Counter(row["verdict"] for row in found)
+    print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 
 
 def catalogue(found: dict[str, Any]) -> None:

@@ -1,0 +1,41 @@
+"""The public functions: what the command line offers, from Python.
+
+import skyweave
+
+run = skyweave.run("scenarios/demo.toml", out="demo")
+run.access.groupby("terminal_id").rtt_s.median()
+"""
+
+from typing import Any
+
+import numpy as np
+
+from skyweave.api.catalogues import catalogue_check, catalogue_update
+from skyweave.api.network import export_hypatia, pairs, path
+from skyweave.api.pictures import plot
+from skyweave.api.runs import demo, edge, explain, run
+from skyweave.api.scenarios import init, load_scenario
+from skyweave.doctor import examine
+from skyweave.validation import validate
+
+__all__ = [
+    "catalogue_check",
+    "catalogue_update",
+    "demo",
+    "doctor",
+    "edge",
+    "explain",
+    "export_hypatia",
+    "init",
+    "load_scenario",
+    "pairs",
+    "path",
+    "plot",
+    "run",
+    "validate",
+]
+
+
+def doctor() -> dict[str, Any]:
+    """Report what the machine and the installation offer."""
+    return examine(np.datetime64("now"))

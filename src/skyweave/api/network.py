@@ -1,0 +1,179 @@
+"""The network between places: paths, all pairs, and files for other programs."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent
+from skyweave.errors import InputError
+from skyweave.time import parse_utc
+from skyweave.twin.analysis import analyse as analysis
+from skyweave.twin.endpoints import endpoint, operator_of
+from skyweave.twin.export.hypatia import export_hypatia as write_hypatia
+from skyweave.twin.pairs import pairs_summary, pairs_table, study_pairs
+from skyweave.twin.paths import Sample, paths_over_time
+from skyweave.twin.scenario import Scenario
+from skyweave.twin.world import System, build_system
+
+MAX_SAMPLES = 10_000_000  # of one call
+
+
+def path(
+    scenario: ScenarioSource,
+    start: str,
+    end: str,
+    *,
+    at: str | None = None,
+    every_s: float | None = None,
+    for_s: float | None = None,
+    k: int = 1,
+    disjoint: str = "satellite",
+    analyse: bool = False,
+    operator: str | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Find the cheapest paths between two places at `at`, or every `every_s` for `for_s` seconds.
+
+    The places are sites, terminals, cities, gateway or PoP ids.  With `k` > 1 each sample also
+    lists up to k disjoint paths.  `analyse` adds what changes and how long the path is, what every
+    single failure on it would leave, and where there is no path what cuts it and what would
+    restore one.  Of several operators the first one's network is used, or the one named.
+    """
+    scenario = load_scenario(scenario)
+    t_s = _sample_times(every_s, for_s)
+    if disjoint not in ("satellite", "edge"):
+        raise InputError(f'--disjoint = "{disjoint}": expected satellite or edge')
+    system = build_system(scenario)
+    world = system.operator(operator or operator_of(system, start, end))
+    near, far = endpoint(world, start), endpoint(world, end)
+    if near.name == far.name:
+        raise InputError(f'FROM and TO are both "{near.name}"; give two different places')
+    at_utc = _instant(scenario, at)
+    _warn(system, progress)
+    progress("paths: orbits and links")
+    found = []
+    for sample in paths_over_time(
+        world, near, far, at_utc, t_s,
+        count=k, disjoint=disjoint, protection=analyse, causes=analyse,
+    ):  # fmt: skip
+        found.append(sample)
+        if len(found) % 100 == 0:
+            progress(f"paths: {len(found)} of {t_s.size}")
+    answer = {"from": near.name, "to": far.name, "samples": [_sample(each, k) for each in found]}
+    return answer | ({"analysis": analysis(near, far, at_utc, found)} if analyse else {})
+
+
+def pairs(
+    scenario: ScenarioSource,
+    *,
+    at: str | None = None,
+    every_s: float | None = None,
+    for_s: float | None = None,
+    relays: str | None = None,
+    out: str | Path | None = None,
+    operator: str | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Study the cheapest paths between all sites of a scenario, at `at` or over `for_s` seconds.
+
+    `relays` is "sites" or "gateways" where these may hand on, on the ground, what they receive.
+    `out` is a table to write, one row per pair: .csv or .parquet.
+    """
+    scenario = load_scenario(scenario)
+    t_s = _sample_times(every_s, for_s)
+    if out is not None:
+        _refuse_table(Path(out))
+    system = build_system(scenario)
+    world = system.operator(operator)
+    at_utc = _instant(scenario, at)
+    _warn(system, progress)
+    progress("pairs: orbits and links")
+    study = study_pairs(world, world.scenario.sites, at_utc, t_s, progress, relays=relays)
+    if out is not None:
+        _write_table(pairs_table(study), Path(out))
+    return pairs_summary(study)
+
+
+def export_hypatia(
+    scenario: ScenarioSource,
+    out: str | Path,
+    *,
+    at: str | None = None,
+    every_s: float | None = None,
+    for_s: float | None = None,
+    operator: str | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Write the forwarding state between a scenario's sites as satgenpy does, for its readers.
+
+    Without `every_s` and `for_s` there is a step for each slot of the scenario.
+    """
+    scenario = load_scenario(scenario)
+    if every_s is None and for_s is None:
+        every_s, for_s = scenario.time.slot_s, scenario.time.duration_s
+    if every_s is None or for_s is None:
+        raise InputError("--every and --for go together, both in seconds above 0")
+    system = build_system(scenario)
+    _warn(system, progress)
+    world = system.operator(operator)
+    return write_hypatia(world, _instant(scenario, at), every_s, for_s, out, progress)
+
+
+def _refuse_table(out: Path) -> None:
+    if out.suffix not in (".csv", ".parquet"):
+        raise InputError(f"--out {out}: expected a table, NAME.csv or NAME.parquet")
+    if out.exists():
+        raise InputError(f"--out {out} exists; choose another name or remove it first")
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}; make it first")
+
+
+def _write_table(table: pa.Table, out: Path) -> None:
+    """Write a table beside its place and rename it, so that it is there whole or not at all."""
+    draft = out.with_name(f".{out.name}.draft")
+    write = pyarrow.csv.write_csv if out.suffix == ".csv" else pyarrow.parquet.write_table
+    try:
+        write(table, draft)
+        draft.rename(out)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _instant(scenario: Scenario, at: str | None) -> np.datetime64:
+    return parse_utc(at if at is not None else scenario.time.start_utc, "--at")
+
+
+def _warn(system: System, progress: Progress) -> None:
+    for warning in system.warnings:
+        progress(f"warning: {warning}")
+
+
+def _sample_times(every_s: float | None, for_s: float | None) -> np.ndarray[Any, Any]:
+    """Return 0, every_s, 2 every_s, ... below for_s."""
+    if every_s is None and for_s is None:
+        return np.zeros(1)
+    if every_s is None or for_s is None or not (0 < every_s < np.inf and 0 < for_s < np.inf):
+        raise InputError("--every and --for go together, both in seconds above 0")
+    count = int(np.ceil(round(for_s / every_s, 9)))
+    if count > MAX_SAMPLES:
+        raise InputError(
+            f"--every {every_s:g} --for {for_s:g} makes {count:,} samples; "
+            f"expected at most {MAX_SAMPLES:,}"
+        )
+    return np.arange(count) * every_s
+
+
+def _sample(sample: Sample, k: int) -> dict[str, Any]:
+    best_s, nodes = sample.paths[0] if sample.paths else (None, ())
+    found: dict[str, Any] = {"t_s": round(sample.t_s, 9), "rtt_s": best_s, "nodes": list(nodes)}
+    if sample.reason is not None:
+        found["reason"] = str(sample.reason)
+    if sample.cause is not None:
+        found["cause"] = sample.cause
+    if k > 1:
+        found["paths"] = [{"rtt_s": rtt_s, "nodes": list(n)} for rtt_s, n in sample.paths]
+    return found
