@@ -31,7 +31,6 @@ struct Echo
     int64_t serialisation_ns = 0; // at all interfaces of both ways
     int64_t queueing_ns = 0;
     int64_t waits_since_ns = 0;
-    int32_t hops = 0; // interfaces that sent it, the hosts' included
     bool dropped = false; // by a full queue
 };
 
@@ -195,7 +194,6 @@ class PairNetwork
             {
                 echo->queueing_ns += Simulator::Now().GetNanoSeconds() - echo->waits_since_ns;
                 echo->serialisation_ns += rate.CalculateBytesTxTime(packet->GetSize()).GetNanoSeconds();
-                ++echo->hops;
             }
         }));
         device->TraceConnectWithoutContext("MacTxDrop", Trace([this](Ptr<const Packet> packet) {

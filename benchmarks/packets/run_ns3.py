@@ -122,7 +122,7 @@ def _simulate(
         "events": int(network.events),
         "wall_s": time.monotonic() - began_s,
     }
-    return answer | ({"tcp": _tcp(network, tcp)} if tcp else {})
+    return answer | ({"tcp": _tcp(network, tcp, duration_s)} if tcp else {})
 
 
 def _add_links(network: Any, state: ExportedState, plan: Plan, rate_bps: float) -> None:
@@ -148,16 +148,18 @@ def _pings(network: Any) -> dict[str, list[Any]]:
         "rtt_s": [echo.rtt_ns / S_NS if echo.rtt_ns >= 0 else None for echo in echoes],
         "serialisation_s": [echo.serialisation_ns / S_NS for echo in echoes],
         "queueing_s": [echo.queueing_ns / S_NS for echo in echoes],
-        "hops": [echo.hops for echo in echoes],
         "dropped": [bool(echo.dropped) for echo in echoes],
     }
 
 
-def _tcp(network: Any, kind: str) -> dict[str, Any]:
+def _tcp(network: Any, kind: str, duration_s: float) -> dict[str, Any]:
+    """Return what TCP delivered up to the end, and not while the last pings were waited for."""
+    bins = math.floor(duration_s / DELIVERY_BIN_S + 1e-9)
+    delivered = [int(count) for count in network.delivered_bytes][:bins]
     return {
         "kind": kind,
         "bin_s": DELIVERY_BIN_S,
-        "delivered_bytes": [int(count) for count in network.delivered_bytes],
+        "delivered_bytes": delivered + [0] * (bins - len(delivered)),
         "window_t_s": [int(at) / S_NS for at in network.window_ns],
         "window_bytes": [int(count) for count in network.window_bytes],
     }

@@ -111,12 +111,17 @@ def test_an_unreachable_end_loses_every_ping(ns3_python, export, tmp_path):
     folder = export("state", 2, only=("Manila", "Dalian"))
     state = read_state(folder)
     manila, dalian = station(state, "Manila"), station(state, "Dalian")
-    (state.states / "fstate_1000000000.txt").write_text(f"{manila},{dalian},-1,-1,-1\n")
+    neither = f"{manila},{dalian},-1,-1,-1\n{dalian},{manila},-1,-1,-1\n"
+    (state.states / "fstate_1000000000.txt").write_text(neither)
     packets = simulated(ns3_python, folder, tmp_path / "packets.json", "--tcp", "cubic")
     rtt_s = packets["alone"]["ping"]["rtt_s"]
-    assert None not in rtt_s[:100]
+    assert None not in rtt_s[:97]  # three pings are under way for the 30 ms before the change
     assert set(rtt_s[100:]) == {None}
-    samples = [{"t_s": 0.0, "rtt_s": rtt_s[0], "nodes": packets["paths"][0]["there"]}]
-    samples.append({"t_s": 1.0, "rtt_s": None, "nodes": []})
-    found = compare(packets["alone"]["ping"], packets["paths"], samples)
+    samples = skyweave.path(KUIPER, "Manila", "Dalian", every_s=0.1, for_s=2)["samples"]
+    cut = [{"t_s": 1.0, "rtt_s": None, "nodes": []}]
+    found = compare(packets["alone"]["ping"], packets["paths"], samples[:10] + cut)
+    assert found.holds
     assert len(found.pings[Fate.NO_PATH]) == 100
+    tenths = packets["beside_tcp"]["tcp"]["delivered_bytes"]
+    assert sum(tenths[5:10]) > 0
+    assert sum(tenths[12:]) == 0  # what was under way has arrived, or left a queue
