@@ -532,3 +532,26 @@ def test_the_reserve_goes_to_another_inclination_by_range():
     assert chosen[:, 0].tolist() == [0, 1, 2, 3]
     assert (chosen[:, 1] < 8).sum() == 2
     assert set(chosen[:, 1].tolist()) == {4, 5, 8, 9}
+
+
+# One satellite, 0, between two in the east and one in the west; 4 shares its plane.
+AMID = ([0, 1, 1, 2, 0], [0.0, 16.0, 16.0, 344.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("held", "candidates", "chosen"),
+    [
+        ([], [1, 2, 3], [1, 3]),  # the second one in the east is nearer than that in the west
+        ([], [1, 2], [1, 2]),  # what is left over goes anywhere
+        ([1], [2, 3], [3]),
+        ([3], [1, 2], [1]),
+        ([1, 3], [2], []),
+    ],
+)
+def test_a_satellite_with_two_cross_lasers_looks_each_way_first(held, candidates, chosen):
+    rules = CrossRules(lasers=2, reserve=0.0, raan_target_deg=16.0)
+    pairs = as_edges(np.zeros(len(candidates), int), np.array(candidates))
+    range_m = np.where(pairs[:, 1] == 3, 2e6, 1e6)
+    kept = as_edges(np.zeros(len(held), int), np.array(held, int))
+    found = choose_pairs(pairs, range_m, places_of(*AMID), kept, rules)
+    assert found[:, 1].tolist() == chosen
