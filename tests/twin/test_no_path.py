@@ -10,8 +10,9 @@ import pytest
 import skyweave
 from skyweave.time import parse_utc
 from skyweave.twin.endpoints import endpoint
+from skyweave.twin.ends import EndSky
 from skyweave.twin.geometry import Mask, look_angles
-from skyweave.twin.no_path import _shortest_chain
+from skyweave.twin.no_path import Diagnosis, _shortest_chain
 from skyweave.twin.pairs import pairs_over_time
 from skyweave.twin.paths import paths_over_time
 from skyweave.twin.scenario import build_scenario
@@ -30,6 +31,7 @@ SITES = [
         ("Bern", 46.9, 7.4), ("Madrid", 40.4, -3.7), ("Tromso", 69.6, 18.9), ("Alert", 82.5, -62.3),
         ("Quito", -0.2, -78.5), ("Kisumu", -0.1, 34.8), ("Sofia", 42.7, 23.3),
         ("Ankara", 39.9, 32.9), ("Perth", -31.9, 115.9), ("Milan", 45.5, 9.2), ("Zagreb", 45.8, 16),
+        ("Eureka", 80.0, -85.9),
     ]
 ]  # fmt: skip
 
@@ -130,6 +132,7 @@ def test_a_site_with_the_shell_below_its_horizon_is_beyond_help():
     assert cause["text"] == (
         "Alert sees no satellite within its limits; no single change gives a path"
     )
+    assert ask(network(), "Alert", "Eureka")[1]["relaxation"] is None
 
 
 def test_the_gateway_that_needs_least_is_named(tmp_path):
@@ -189,6 +192,8 @@ def test_a_walled_dish_is_told_where_a_clear_sight_would_do(tmp_path):
 @pytest.mark.parametrize(("limits", "what"), [
     ({"max_range_m": 1_200_000.0}, "isl.max_range_m"),
     ({"min_grazing_m": 500_000.0}, "isl.min_grazing_m"),
+    ({"max_range_m": 900_000.0, "min_grazing_m": 400_000.0}, "isl.max_range_m"),
+    ({"max_range_m": 2_000_000.0, "min_grazing_m": 520_000.0}, "isl.min_grazing_m"),
 ])  # fmt: skip
 def test_links_cut_short_are_told_with_the_limit_that_does(limits, what):
     world = network(isl={"plan": "plus-grid", **limits})
@@ -200,7 +205,7 @@ def test_links_cut_short_are_told_with_the_limit_that_does(limits, what):
     planes = {f"0-{plane}" for plane in world.fleet.catalogue.grid_plane[seen].tolist()}
     assert cause["planes"]["Perth"] == sorted(planes)
     assert cause["relaxation"]["what"] == what
-    assert cause["relaxation"]["from"] == next(iter(limits.values()))
+    assert cause["relaxation"]["from"] == limits[what.removeprefix("isl.")]
     check_that_it_is_exact(world, ends, cause["relaxation"])
 
 
@@ -209,8 +214,13 @@ def test_rings_are_joined_by_a_lower_mask_at_the_end_that_needs_less(ends):
     world = network(isl={"plan": "ring"}, shells=[{**SHELL, "planes": 8, "phasing": 3}])
     ends, cause = ask(world, *ends)
     assert cause["constraint"] == "partition"
-    assert cause["relaxation"]["what"] == "min_elevation_deg"
-    check_that_it_is_exact(world, ends, cause["relaxation"])
+    relaxation = cause["relaxation"]
+    assert relaxation["what"] == "min_elevation_deg"
+    check_that_it_is_exact(world, ends, relaxation)
+    other = next(end.name for end in ends if end.name != relaxation["at"])
+    _, as_low = relaxed(world, ends, {**relaxation, "at": other}, True)
+    (sample,) = paths_over_time(world, *as_low, AT_UTC, np.zeros(1))
+    assert not sample.paths
 
 
 def test_bent_pipes_are_joined_by_the_fewest_ground_relays():
@@ -252,6 +262,20 @@ def test_planes_apart_are_joined_by_the_shortest_link():
     plane = world.fleet.catalogue.grid_plane
     apart_m = np.linalg.norm(sat_m[plane == 0][:, None] - sat_m[plane == 1], axis=2)
     assert relaxation["length_m"] == pytest.approx(apart_m.min(), rel=1e-12)
+    # Where the best two carry no lasers, the next best are named.
+    diagnosis = Diagnosis(world, at_utc)
+    norad_id = world.fleet.catalogue.norad_id
+    diagnosis.has_laser = ~np.isin(norad_id, relaxation["norad_ids"])
+    (grid, chunk), *_ = snapshots(world, at_utc, np.zeros(1))
+    now = next(chunk)
+    skies = [EndSky(world, end, end.places(grid)[0], now.sat_itrf_m) for end in ends]
+    other = diagnosis.cause(now, *skies)["relaxation"]
+    assert not set(other["norad_ids"]) & set(relaxation["norad_ids"])
+
+
+def test_no_link_is_offered_through_the_earth():
+    _, cause = ask(network(isl={"plan": "none"}), "Bern", "Perth")
+    assert cause["relaxation"] is None
 
 
 def test_the_real_fleet_is_told_the_same_way():

@@ -1,7 +1,7 @@
 """All pairs of sites: Hypatia's golden files and figures, `path`, and sums by plain NumPy."""
 
 import gzip
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,11 @@ import pytest
 import skyweave
 from skyweave.errors import InputError
 from skyweave.time import parse_utc
+from skyweave.twin.geometry import gso_separation_deg
 from skyweave.twin.pairs import pairs_over_time, pairs_summary, pairs_table, study_pairs
 from skyweave.twin.scenario import build_scenario
-from skyweave.twin.world import build_world
+from skyweave.twin.snapshots import snapshots
+from skyweave.twin.world import build_world, gateway_itrf
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "hypatia"
@@ -159,15 +161,21 @@ def test_gateways_relay_where_asked_and_stay_out_of_the_answer(tmp_path):
     (tmp_path / "ground.csv").write_text("name,lat_deg,lon_deg\nRome,42,12.5\nNice,43.7,7.2\n")
     (tmp_path / "pops.csv").write_text("pop_id,city,country,lat_deg,lon_deg\nr,Rome,IT,42,12\n")
     ground = {"source": "ground.csv", "pops": "pops.csv"}
-    scenario = small(tmp_path, isl={"plan": "none"}, gateways=ground)
+    arc = {"min_elevation_deg": 25.0, "gso_separation_deg": 12.0}
+    scenario = small(tmp_path, isl={"plan": "none"}, gateways=ground, visibility=arc)
     world, sample = samples_of(scenario, relays="gateways")
     _, alone = samples_of(scenario)
     assert sample.rtt_s.shape == (6, 6)
-    madrid, ankara = 1, 3
-    relays = [
-        node for node in sample.nodes.between(madrid, ankara) if node >= len(world.fleet.serves)
-    ]
-    assert {node - len(world.fleet.serves) for node in relays} <= {6, 7}
+    satellites = len(world.fleet.catalogue)
+    (_, chunk), *_ = snapshots(world, parse_utc(TIME["start_utc"]), np.zeros(1))
+    sat_m, place = next(chunk).sat_itrf_m, gateway_itrf(world.gateways)
+    links = set()  # of gateways that relay
+    for a, b in combinations(range(6), 2):
+        for edge in pairwise(sample.nodes.between(a, b)):
+            links |= {(max(edge) - satellites - 6, min(edge))} if max(edge) >= satellites else set()
+    gateway, sat = np.array(sorted(links)).T
+    assert set(gateway.tolist()) <= {0, 1}
+    assert gso_separation_deg(*place, sat_m, gateway, sat).min() >= 12.0
     gained = np.isfinite(sample.rtt_s) & np.isinf(alone.rtt_s)
     assert gained.any()
 

@@ -2,6 +2,7 @@
 
 What cuts a path is told in this order, and the first change of each list that works is offered:
 
+0. What an end is reached through has failed.  Nothing is offered.
 1. An end can use no satellite.  Offered: to relax what keeps it from the satellites that have a way
    to the other end; first the limit that left it none, then the mask (lowest elevation or longest
    range), the separation from the geostationary arc, the field of view, and the obstruction.
@@ -42,6 +43,7 @@ from skyweave.twin.topology.lasers import laser_terminals
 from skyweave.twin.world import World, isl_plan
 
 FIXED_PLANS = ("plus-grid", "ring", "motif")  # they want the same links whatever their limits
+FAILURES = (Reason.CORE_FAILED, Reason.POP_FAILED, Reason.GATEWAY_FAILED)
 FARTHEST_M = 10_000_000.0  # no relaxed range looks farther
 WIDEST_CONE_DEG = 180.0  # that scenarios know
 PLANES_NAMED = 5
@@ -113,6 +115,11 @@ class Diagnosis:
     def cause(self, now: Snapshot, near: EndSky, far: EndSky) -> dict[str, Any]:
         """Return what cuts all paths between two ends at an instant, as `path --json` has it."""
         ends = _End(near, now), _End(far, now)
+        failed = [end for end in ends if end.reason in FAILURES]
+        if failed:
+            text = f"at {' and '.join(end.name for end in failed)} {failed[0].reason.text}"
+            at = failed[0].name
+            return {"constraint": "failure", "at": at, "relaxation": None, "text": text}
         part = _parts(now)
         empty = [end for end in ends if not end.sats.size]
         planes: dict[str, list[str]] = {}
@@ -220,10 +227,9 @@ def _offers(near: _End, far: _End, part: RowArray) -> Iterator[Offer]:
         Reason.FIELD_OF_VIEW: lambda: _wider_cone(end, useful),
         Reason.OBSTRUCTED: lambda: _cleared_sight(end, useful),
     }
-    in_force = {Reason.NO_SATELLITE_IN_VIEW, *(reason for reason, _ in end.sky.tests)}
+    # A test that is not in force refuses nothing, so that it has nothing to offer.
     for reason in sorted(makers, key=lambda each: each is not end.reason):
-        if reason in in_force:
-            yield makers[reason]
+        yield makers[reason]
 
 
 def _wider_mask(end: _End, useful: BoolArray) -> Relaxation | None:
