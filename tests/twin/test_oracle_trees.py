@@ -165,5 +165,5 @@ def test_places_reach_satellites_and_each_other_at_the_costs_of_scipy(full_count
     told = f"trees and ground paths of places against scipy, {count} networks, {pairs} pairs"
     record_figure(f"{told}, relative", worst, "", "<= 1e-6")
     record_figure(f"{told}: of them cut off", cut, "pairs", "reported")
-    assert worst <= RELATIVE
+    assert worst <= A_FEW_ROUNDINGS < RELATIVE
     assert 0.1 < cut / pairs < 0.9  # partitions and failures really happen in these networks
