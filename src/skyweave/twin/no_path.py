@@ -202,6 +202,9 @@ def _told_of_ends(empty: list[_End]) -> tuple[str, str, str]:
         Reason.OBSTRUCTED: "has something before every satellite in view",
         Reason.POSITION_UNKNOWN: "has no known position",
         Reason.NO_GATEWAY_PATH: "has no gateway in service",
+        Reason.GATEWAY_FAILED: "has lost its gateways to a failure",
+        Reason.POP_FAILED: "has failed",
+        Reason.CORE_FAILED: "has no service while the operator's core systems are down",
     }
     text = " and ".join(f"{end.name} {said[end.reason]}" for end in empty)
     return constraint, at, text
