@@ -48,7 +48,8 @@ def path(
     if disjoint not in ("satellite", "edge"):
         raise InputError(f'--disjoint = "{disjoint}": expected satellite or edge')
     system = build_system(scenario)
-    world = system.operator(operator or operator_of(system, start, end))
+    part = system.operator_part(operator or operator_of(system, start, end))
+    world = part.world
     near, far = endpoint(world, start), endpoint(world, end)
     if near.name == far.name:
         raise InputError(f'FROM and TO are both "{near.name}"; give two different places')
@@ -58,7 +59,7 @@ def path(
     found = []
     for sample in paths_over_time(
         world, near, far, at_utc, t_s,
-        count=k, disjoint=disjoint, protection=analyse, causes=analyse,
+        count=k, disjoint=disjoint, protection=analyse, causes=analyse, world_at=part.at_utc,
     ):  # fmt: skip
         found.append(sample)
         if len(found) % 100 == 0:
@@ -88,11 +89,13 @@ def pairs(
     if out is not None:
         _refuse_table(Path(out))
     system = build_system(scenario)
-    world = system.operator(operator)
-    at_utc = _instant(scenario, at)
+    part = system.operator_part(operator)
+    sites, at_utc = part.world.scenario.sites, _instant(scenario, at)
     _warn(system, progress)
     progress("pairs: orbits and links")
-    study = study_pairs(world, world.scenario.sites, at_utc, t_s, progress, relays=relays)
+    study = study_pairs(
+        part.world, sites, at_utc, t_s, progress, relays=relays, world_at=part.at_utc
+    )
     if out is not None:
         _write_table(pairs_table(study), Path(out))
     return pairs_summary(study)

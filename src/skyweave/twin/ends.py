@@ -17,6 +17,7 @@ from skyweave.twin.sites import SiteSky
 from skyweave.twin.world import World
 
 FloatArray = NDArray[np.float64]
+RowArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Endpoint:
     behind_s: FloatArray  # (A,) one-way delay behind each antenna
     sky: SiteSky | None = None  # of a terminal's dish
     pop_deg: tuple[float, float] | None = None  # latitude and longitude of a PoP
+    gateways: RowArray | None = None  # (A,) rows, where the antennas are gateways'
+    pop: int | None = None  # row of a PoP
 
     def at_deg(self, grid: TimeGrid) -> FloatArray:
         """Return latitude and longitude at each instant, shape (T, 2), in degrees."""
@@ -46,6 +49,8 @@ class EndSky:
     def __init__(
         self, world: World, endpoint: Endpoint, places: Places, sat_itrf_m: FloatArray
     ) -> None:
+        failed = _failed(world, endpoint)
+        places = _in_order(world, endpoint, places, failed)
         self.endpoint, self.places = endpoint, places
         self.usable_m = np.where(world.fleet.serves[:, None], sat_itrf_m, np.nan)
         self.gso_separation_deg = world.scenario.visibility.gso_separation_deg
@@ -58,7 +63,7 @@ class EndSky:
         range_m = np.linalg.norm(self.usable_m[seen.sat] - places[0][seen.site_rows], axis=1)
         cost_s = range_m / SPEED_OF_LIGHT_M_S + endpoint.behind_s[seen.site_rows]
         self.links = GroundLinks(seen.sat, cost_s)
-        self.reason = self._why_empty(lost_to)
+        self.reason = failed or self._why_empty(lost_to)
         self._antenna = seen.site_rows
 
     def _why_empty(self, lost_to: Reason | None) -> Reason | None:
@@ -81,3 +86,25 @@ class EndSky:
             if reason is not but:
                 pairs = keep(pairs, test(pairs, self.places, self.usable_m))
         return pairs
+
+
+def _failed(world: World, endpoint: Endpoint) -> Reason | None:
+    """Return which failure leaves an end without any antenna."""
+    if not world.core_is_up:
+        return Reason.CORE_FAILED
+    if endpoint.pop is not None and not world.pop_is_up[endpoint.pop]:
+        return Reason.POP_FAILED
+    gateways = endpoint.gateways
+    if gateways is not None and gateways.size and not world.gateway_is_up[gateways].any():
+        return Reason.GATEWAY_FAILED
+    return None
+
+
+def _in_order(world: World, endpoint: Endpoint, places: Places, failed: Reason | None) -> Places:
+    """Return the antennas' places with NaN for those that a failure takes away."""
+    if failed is not None:
+        return np.full_like(places[0], np.nan), places[1]
+    if endpoint.gateways is None or world.gateway_is_up[endpoint.gateways].all():
+        return places
+    is_up = world.gateway_is_up[endpoint.gateways][:, None]
+    return np.where(is_up, places[0], np.nan), places[1]

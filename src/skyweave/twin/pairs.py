@@ -32,7 +32,7 @@ from skyweave.twin.routing import (
 )
 from skyweave.twin.scenario import Site
 from skyweave.twin.sight import sky_tests
-from skyweave.twin.snapshots import Snapshot, site_places, site_views, snapshots
+from skyweave.twin.snapshots import Snapshot, WorldAt, site_places, site_views, snapshots
 from skyweave.twin.world import World, gateway_itrf, gateway_mask
 
 MAX_SITES = 5_000  # a table of all pairs then has 25 million rows
@@ -87,13 +87,15 @@ def pairs_over_time(
     *,
     relays: str | None = None,
     paths: bool = False,
+    world_at: WorldAt | None = None,
 ) -> Iterator[PairSample]:
     """Yield the cheapest ways between all pairs of sites at `at_utc + t_s`, in order of time.
 
     `relays` is None, "sites" or "gateways": who may relay on the ground.  `paths` asks for the
-    nodes of all ways too.  Memory is that of one instant: without relays 256 trees at a time.
+    nodes of all ways too, `world_at` tells what has failed, as for `snapshots`.  Memory is that of
+    one instant: without relays 256 trees at a time.
     """
-    for _, sample in _samples(world, sites, at_utc, t_s, relays, paths):
+    for _, sample in _samples(world, sites, at_utc, t_s, relays, paths, world_at):
         yield sample
 
 
@@ -104,10 +106,11 @@ def _samples(
     t_s: FloatArray,
     relays: str | None,
     paths: bool,
+    world_at: WorldAt | None,
 ) -> Iterator[tuple[Snapshot, PairSample]]:
     ground = _Ground(world, sites, relays)
     solve = _direct if relays is None else _relayed
-    for _, chunk in snapshots(world, at_utc, t_s):
+    for _, chunk in snapshots(world, at_utc, t_s, world_at):
         for now in chunk:
             yield now, _sample(world, now, len(sites), *solve(ground, now, paths))
 
@@ -121,9 +124,9 @@ class _Ground:
         if len(sites) < 2:
             raise InputError(f"{world.scenario.source}: pairs need at least 2 sites; add [[sites]]")
         self._world, self._sites = world, site_places(sites)
-        up = np.flatnonzero(world.gateway_is_up) if relays == "gateways" else np.empty(0, np.int64)
-        self._gateways = world.gateways.take(up)
-        self.count = len(sites) + up.size
+        count = len(world.gateways) if relays == "gateways" else 0
+        self._gateways = world.gateways.take(np.arange(count))
+        self.count = len(sites) + count
         limit = MAX_SITES if relays is None else MAX_PLACES_WITH_RELAYS
         if self.count > limit:
             raise InputError(
@@ -133,18 +136,21 @@ class _Ground:
         first = len(sites) if relays == "gateways" else 0
         self.relays = np.arange(first, self.count, dtype=np.int32)
 
-    def roots(self, sat_itrf_m: FloatArray) -> Roots:
+    def roots(self, now: Snapshot) -> Roots:
         """Return the satellites that each place may use and how far they are, in metres."""
-        seen, range_m = site_views(self._world, self._sites, sat_itrf_m)
+        seen, range_m = site_views(self._world, self._sites, now.sat_itrf_m)
+        if not now.world.core_is_up:
+            range_m = np.full_like(range_m, np.inf)
         if not len(self._gateways):
             return Roots(seen.site_start, seen.sat, range_m)
-        more, more_m = self._gateway_views(sat_itrf_m)
+        more, more_m = self._gateway_views(now)
         start = np.concatenate([seen.site_start, seen.site_start[-1] + more.site_start[1:]])
         return Roots(start, np.concatenate([seen.sat, more.sat]), np.concatenate([range_m, more_m]))
 
-    def _gateway_views(self, sat_itrf_m: FloatArray) -> tuple[VisiblePairs, FloatArray]:
-        world, places = self._world, gateway_itrf(self._gateways)
-        usable_m = np.where(world.fleet.serves[:, None], sat_itrf_m, np.nan)
+    def _gateway_views(self, now: Snapshot) -> tuple[VisiblePairs, FloatArray]:
+        world, (place_m, up) = self._world, gateway_itrf(self._gateways)
+        places = np.where(now.world.gateway_is_up[:, None], place_m, np.nan), up
+        usable_m = np.where(world.fleet.serves[:, None], now.sat_itrf_m, np.nan)
         seen = visible_pairs(*places, usable_m, gateway_mask(world, self._gateways))
         for _, test in sky_tests(world, None):
             seen = keep(seen, test(seen, places, usable_m))
@@ -160,7 +166,7 @@ class _Solved(NamedTuple):
 
 def _direct(ground: _Ground, now: Snapshot, paths: bool) -> _Solved:
     """Return the ways that touch no ground in between, some roots at a time."""
-    roots = ground.roots(now.sat_itrf_m)
+    roots = ground.roots(now)
     cost_m, ways = np.full((ground.count, ground.count), np.inf), no_ways(ground.count)
     nodes, first_node = [np.empty(0, np.int32)], 0
     network = [(now.neighbour, now.length_m)]
@@ -181,7 +187,7 @@ def _direct(ground: _Ground, now: Snapshot, paths: bool) -> _Solved:
 
 def _relayed(ground: _Ground, now: Snapshot, paths: bool) -> _Solved:
     """Return the ways that may touch the ground at relays."""
-    roots = ground.roots(now.sat_itrf_m)
+    roots = ground.roots(now)
     trees = shortest_trees(now.neighbour, now.length_m, roots, with_hops=False)
     found, ways = _costs(roots, trees), no_ways(ground.count)
     cost_m, via = relayed_costs(found.cost, ground.relays)
@@ -269,11 +275,12 @@ def study_pairs(
     progress: Progress = lambda text: None,
     *,
     relays: str | None = None,
+    world_at: WorldAt | None = None,
 ) -> PairStudy:
     """Return what all pairs of sites had at the instants `at_utc + t_s`, and what carried them."""
     seen = _Seen(len(sites))
     uses = Uses(len(world.fleet.catalogue))
-    for now, sample in _samples(world, sites, at_utc, t_s, relays, True):
+    for now, sample in _samples(world, sites, at_utc, t_s, relays, True, world_at):
         assert sample.nodes is not None
         seen.add(sample)
         uses.add(sample.nodes.ways, sample.nodes.node, now.neighbour)

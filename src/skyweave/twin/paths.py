@@ -19,7 +19,7 @@ from skyweave.twin.no_path import Diagnosis
 from skyweave.twin.pipeline import fibre_s
 from skyweave.twin.routing import Failover, GroundPath, failovers, ground_paths
 from skyweave.twin.sight import Places
-from skyweave.twin.snapshots import Snapshot, snapshots
+from skyweave.twin.snapshots import Snapshot, WorldAt, snapshots
 from skyweave.twin.terminals import terminal_itrf
 from skyweave.twin.world import (
     World,
@@ -93,7 +93,8 @@ def pop_endpoint(world: World, row: int) -> Endpoint:
     names = tuple(world.gateways.gateway_id.tolist())
     everyone, pops = np.arange(len(names)), world.pops
     end = _gateways(world, pops.pop_id[row], names, everyone, fibre_s(world, row))
-    return replace(end, pop_deg=(float(pops.lat_deg[row]), float(pops.lon_deg[row])))
+    place_deg = (float(pops.lat_deg[row]), float(pops.lon_deg[row]))
+    return replace(end, pop_deg=place_deg, pop=row)
 
 
 def _gateways(
@@ -101,7 +102,9 @@ def _gateways(
 ) -> Endpoint:
     gateways = world.gateways.take(rows)
     place, mask = gateway_itrf(gateways), gateway_mask(world, gateways)
-    return Endpoint(str(name), names, lambda grid: [place] * len(grid), mask, behind_s)
+    return Endpoint(
+        str(name), names, lambda grid: [place] * len(grid), mask, behind_s, gateways=rows
+    )
 
 
 def paths_over_time(
@@ -115,18 +118,20 @@ def paths_over_time(
     disjoint: str = "satellite",
     protection: bool = False,
     causes: bool = False,
+    world_at: WorldAt | None = None,
 ) -> Iterator[Sample]:
     """Yield the cheapest ways from start to end at `at_utc + t_s`, in order of time.
 
     With `protection` each sample says what remains of its best path after every single failure
     on it, with `causes` each one without a path says what cuts it and what would restore one.
+    `world_at` tells what has failed, as for `snapshots`.
     """
     diagnosis = Diagnosis(world, at_utc) if causes else None
-    for grid, chunk in snapshots(world, at_utc, t_s):
+    for grid, chunk in snapshots(world, at_utc, t_s, world_at):
         places = zip(start.places(grid), end.places(grid), strict=True)
         for now, (here, there) in zip(chunk, places, strict=True):
-            near = EndSky(world, start, here, now.sat_itrf_m)
-            far = EndSky(world, end, there, now.sat_itrf_m)
+            near = EndSky(now.world, start, here, now.sat_itrf_m)
+            far = EndSky(now.world, end, there, now.sat_itrf_m)
             found = ground_paths(
                 now.neighbour, now.length_m, near.links, far.links, count=count, disjoint=disjoint
             )

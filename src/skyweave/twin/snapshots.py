@@ -1,6 +1,6 @@
 """The satellites and their laser links at free instants, without slots and without a scheduler."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +27,13 @@ FloatArray = NDArray[np.float64]
 RowArray = NDArray[np.int32]
 
 
-class Snapshot(NamedTuple):
-    """One instant: N satellites, each with at most K laser links."""
+WorldAt = Callable[[np.datetime64], World]
 
+
+class Snapshot(NamedTuple):
+    """One instant: N satellites, each with at most K laser links; what has failed is left out."""
+
+    world: World  # with the failures in force
     t_s: float
     sat_itrf_m: FloatArray  # (N, 3), NaN where there is no valid position
     neighbour: RowArray  # (N, K) satellite rows, -1 after the last
@@ -37,17 +41,19 @@ class Snapshot(NamedTuple):
 
 
 def snapshots(
-    world: World, at_utc: np.datetime64, t_s: FloatArray
+    world: World, at_utc: np.datetime64, t_s: FloatArray, world_at: WorldAt | None = None
 ) -> Iterator[tuple[TimeGrid, Iterator[Snapshot]]]:
     """Yield the instants `at_utc + t_s` (rising), chunk by chunk, each with its own snapshots.
 
-    Read a chunk to its end before asking for the next one: laser plans go through time in order.
+    `world_at` (`Part.at_utc`) tells what has failed at an instant; without it nothing has.  Read a
+    chunk to its end before asking for the next one: laser plans go through time in order.
     """
     records = initialise(world.fleet.catalogue)
-    lasers = _Lasers(world, at_utc, records)
+    world_at = world_at or (lambda _: world)
+    lasers = _Lasers(world, at_utc, records, world_at)
     for first in range(0, t_s.size, CHUNK_INSTANTS):
         grid = instants(at_utc, t_s[first : first + CHUNK_INSTANTS], world.scenario.source)
-        yield grid, _chunk(world, grid, records, lasers)
+        yield grid, _chunk(world, grid, records, lasers, world_at)
 
 
 def site_places(sites: Sequence[Site]) -> Places:
@@ -69,29 +75,34 @@ def site_views(
 
 
 def _chunk(
-    world: World, grid: TimeGrid, records: Sgp4Records, lasers: "_Lasers"
+    world: World, grid: TimeGrid, records: Sgp4Records, lasers: "_Lasers", world_at: WorldAt
 ) -> Iterator[Snapshot]:
     catalogue, orientation = world.fleet.catalogue, world.orientation
     sat_itrf_m = propagate(catalogue, grid, orientation, records=records).sat_itrf_m
-    for t_s, now_m in zip(grid.t_s.tolist(), sat_itrf_m, strict=True):
-        yield Snapshot(t_s, now_m, *lasers.at(t_s, now_m))
+    for utc, t_s, all_m in zip(grid.utc, grid.t_s.tolist(), sat_itrf_m, strict=True):
+        now = world_at(utc)
+        now_m = now.in_order(all_m)
+        yield Snapshot(now, t_s, now_m, *lasers.at(now, t_s, now_m))
 
 
 class _Lasers:
     """The laser links at instants that only move forward; plans are stepped slot by slot."""
 
-    def __init__(self, world: World, at_utc: np.datetime64, records: Sgp4Records) -> None:
-        self._world, self._at_utc, self._records = world, at_utc, records
+    def __init__(
+        self, world: World, at_utc: np.datetime64, records: Sgp4Records, world_at: WorldAt
+    ) -> None:
+        self._world, self._at_utc = world, at_utc
+        self._records, self._world_at = records, world_at
         self._plan = isl_plan(world, at_utc)
         self._end_m = self._boundary(0)  # of the last slot, where the next one starts
         self._state = self._next(None)
 
-    def at(self, t_s: float, sat_itrf_m: FloatArray) -> tuple[RowArray, FloatArray]:
+    def at(self, now: World, t_s: float, sat_itrf_m: FloatArray) -> tuple[RowArray, FloatArray]:
         """Return neighbours and link lengths, (N, K) each, at an instant."""
         while self._state.slot < int(t_s // self._world.scenario.time.slot_s):
             self._state = self._next(self._state)
         ready = self._state.ready
-        up = ready[are_feasible(ready, sat_itrf_m, self._plan.limits)]
+        up = ready[are_feasible(ready, sat_itrf_m, self._plan.limits) & ~now.has_failed(ready)]
         neighbour = padded_adjacency(up, len(sat_itrf_m), self._plan.degree)
         return neighbour, padded_lengths_m(neighbour, sat_itrf_m)
 
@@ -105,5 +116,4 @@ class _Lasers:
         grid = TimeGrid(self._at_utc, np.array([slot * self._world.scenario.time.slot_s]))
         catalogue, orientation = self._world.fleet.catalogue, self._world.orientation
         positions = propagate(catalogue, grid, orientation, records=self._records)
-        at_start_m: FloatArray = positions.sat_itrf_m[0]
-        return at_start_m
+        return self._world_at(grid.utc[0]).in_order(positions.sat_itrf_m[0])
