@@ -80,6 +80,7 @@ class Network:
     epoch_utc: np.datetime64
     gateways: Gateways
     pops: Pops
+    _known: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def norad_id(self) -> Names:
@@ -93,6 +94,15 @@ class Network:
 
     def names(self, kind: str) -> list[str]:
         """Return what there is of a kind, each once, in an order that no file's order changes."""
+        return sorted(self.known(kind))
+
+    def known(self, kind: str) -> frozenset[str]:
+        """Return what there is of a kind."""
+        if kind not in self._known:
+            self._known[kind] = frozenset(self._all(kind)) - {""}
+        return self._known[kind]
+
+    def _all(self, kind: str) -> list[str]:
         match kind:
             case "satellite":
                 found = self.norad_id
@@ -106,7 +116,7 @@ class Network:
                 found = np.concatenate([self.gateways.country, self.pops.country])
             case _:
                 return [self.operator]
-        return sorted({*found.tolist()} - {""})
+        return [str(name) for name in found]
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,13 +173,11 @@ def refuse_unknown(failure: Failure, networks: Sequence[Network]) -> None:
     if failure.kind == "link":
         _refuse_unknown_links(failure, concerned)
         return
-    names = list(dict.fromkeys(name for each in concerned for name in each.names(failure.kind)))
-    known = {*names, *(code for each in concerned for code in _countries(failure.kind, each))} - {
-        ""
-    }
+    known = [each.known(failure.kind) for each in concerned]
+    countries = {code for each in concerned for code in _countries(failure.kind, each)} - {""}
     for wanted in failure.ids:
-        if wanted not in known:
-            hint = near_names(wanted, names)
+        if wanted not in countries and not any(wanted in names for names in known):
+            hint = near_names(wanted, sorted(frozenset().union(*known)))
             raise InputError(f'{failure.place}: no {failure.kind} "{wanted[:60]}"; {hint}')
 
 
@@ -179,8 +187,8 @@ def _countries(kind: str, network: Network) -> list[str]:
 
 
 def _refuse_unknown_links(failure: Failure, networks: Sequence[Network]) -> None:
-    owned = [set(network.names("satellite")) for network in networks]
-    known = set().union(*owned)
+    owned = [network.known("satellite") for network in networks]
+    known: frozenset[str] = frozenset().union(*owned)
     for link in failure.ids:
         ends = set(link.split("-"))
         for end in sorted(ends - known):
@@ -218,7 +226,7 @@ def effect_of(failure: Failure, network: Network, seed: int) -> Effect:
     wanted = {*failure.ids, *_in_countries(failure, network)}
     if failure.share is not None:
         wanted = _draw(failure, network, seed)
-    names = [name for name in network.names(kind) if name in wanted]
+    names = sorted(network.known(kind) & wanted)
     effect = replace(nothing, names=tuple(names))
     if not names:
         return effect
@@ -268,7 +276,7 @@ def _failing_links(failure: Failure, network: Network, seed: int, nothing: Effec
     if failure.share is not None:
         salt = int(_seed_of(failure, network, seed).generate_state(1, np.uint64)[0])
         return replace(nothing, links=FailedLinks(NO_FAILED_LINKS.keys, ((salt, failure.share),)))
-    known = set(network.names("satellite"))
+    known = network.known("satellite")
     own = sorted({link for link in failure.ids if known.issuperset(link.split("-"))})
     ends = np.array([link.split("-") for link in own], dtype=np.int64).reshape(-1, 2)
     return replace(nothing, names=tuple(own), links=FailedLinks(np.unique(link_keys(ends))))
