@@ -146,7 +146,7 @@ class Part:
     world: World  # with everything in order
     rows: IntArray  # (S,) the world's terminals in the system's table
     breakages: tuple[Breakage, ...] = ()
-    _worlds: dict[tuple[int, ...], World] = field(default_factory=dict, repr=False)
+    _worlds: dict[tuple[int, ...], World] = field(default_factory=dict, init=False, repr=False)
 
     def at_slot(self, slot: int) -> World:
         """Return the world with all failures that hold in any part of a slot."""

@@ -80,7 +80,7 @@ class Network:
     epoch_utc: np.datetime64
     gateways: Gateways
     pops: Pops
-    _known: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    _known: dict[str, frozenset[str]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def norad_id(self) -> Names:
