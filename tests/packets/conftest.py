@@ -13,12 +13,12 @@ SKYWEAVE = Path(sys.executable).parent / "skyweave"
 
 @pytest.fixture
 def export(tmp_path) -> Callable[..., Path]:
-    """Write Kuiper-630 in Hypatia's format, 0.1-s steps, with all its cities or only some."""
+    """Write Kuiper-630 in Hypatia's format, with all its cities or only some."""
 
-    def write(name: str, seconds: int, only: Sequence[str] = ()) -> Path:
+    def write(name: str, for_s: int, only: Sequence[str] = (), every_s: float = 0.1) -> Path:
         scenario, out = tmp_path / f"{name}.toml", tmp_path / name
         scenario.write_text(_with_cities(KUIPER.read_text(encoding="utf-8"), only))
-        span = ["--every", "0.1", "--for", str(seconds)]
+        span = ["--every", str(every_s), "--for", str(for_s)]
         subprocess.run([SKYWEAVE, "export", "hypatia", scenario, "--out", out, *span], check=True)
         return out
 
