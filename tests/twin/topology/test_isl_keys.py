@@ -40,7 +40,7 @@ BAD = {
     "neighbours of a ring": ({"plan": "ring", "nearest": 3}, 'nearest is for plan = "nearest-n"'),
     "a range of no links": (
         {"plan": "none", "max_range_m": 1e6},
-        '[isl] max_range_m is for plans with links, found plan = "none"; remove one of the two',
+        'plans with links, found plan = "none"; remove one of the two',
     ),
 }
 
