@@ -71,6 +71,15 @@ def test_it_holds_when_pings_are_within_a_tenth_of_a_millisecond_and_none_is_unc
     assert one(t_s, rtt_s).holds is holds
 
 
+@pytest.mark.parametrize(("t_s", "rtt_s"), [(3.5, 0.020), (1.5, None)])
+def test_one_unclear_ping_among_good_ones_is_enough_to_fail(t_s, rtt_s):
+    pings = {"t_s": [0.5, t_s], "rtt_s": [0.030, rtt_s], "serialisation_s": [0.0, 0.0]}
+    pings |= {"queueing_s": [0.0, 0.0], "dropped": [False, False]}
+    found = compare(pings, ROUTES, SAMPLES)
+    assert len(found.deviation_s) == 1
+    assert not found.holds
+
+
 @pytest.fixture
 def files(tmp_path):
     """What run_ns3.py and `skyweave path --json` would write for one ping and two TCP segments."""
