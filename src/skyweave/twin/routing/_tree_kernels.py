@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from skyweave.kernels import kernel
 
-LANES = 32  # roots side by side; 16 cost 1.4x as much per root and 64 about the same
+LANES = 32  # roots side by side; 16 cost the same per root and 64 up to 1.2x as much
 CHUNK_SHIFT = 3  # satellites are revisited in chunks of 8: chunks of 1 or 16 cost up to 15 % more
 TILE = 64  # satellites turned from columns to rows together: touch few pages of memory at a time
 SQUARE = 8  # ... and of those, in registers, this many by as many roots
