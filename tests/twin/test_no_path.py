@@ -17,7 +17,7 @@ from skyweave.twin.pairs import pairs_over_time
 from skyweave.twin.paths import paths_over_time
 from skyweave.twin.scenario import build_scenario
 from skyweave.twin.snapshots import snapshots
-from skyweave.twin.world import build_world
+from skyweave.twin.world import build_system, build_world
 
 ROOT = Path(__file__).parents[2]
 KUIPER = ROOT / "scenarios" / "hypatia" / "kuiper-630.toml"
@@ -156,6 +156,39 @@ def test_a_pop_without_gateways_says_so(tmp_path):
     _, cause = ask(world, "Bern", "p")
     assert (cause["constraint"], cause["relaxation"]) == ("no_gateway_path", None)
     assert cause["text"].startswith("p has no gateway in service")
+
+
+@pytest.mark.parametrize(
+    ("failed", "constraint", "text"),
+    [
+        (["gateway:near", "gateway:far"], "gateway_failed", "p has lost its gateways to a failure"),
+        (["pop:p"], "pop_failed", "p has failed"),
+        (["core:op"], "core_failed", "operator's core systems are down"),
+    ],
+)
+def test_what_has_failed_is_named(failed, constraint, text, tmp_path):
+    (tmp_path / "ground.csv").write_text("name,lat_deg,lon_deg\nFar,48,10\nNear,47,8\n")
+    (tmp_path / "pops.csv").write_text("pop_id,city,country,lat_deg,lon_deg\np,Oslo,NO,60,10\n")
+    ground = {"source": "ground.csv", "pops": "pops.csv"}
+    operator = {"name": "op", "shells": [SHELL], "gateways": ground}
+    content = {"time": TIME, "sites": SITES, "operators": [operator]}
+    (part,) = build_system(build_scenario(content, "-", tmp_path), failed).parts
+    ends = endpoint(part.world, "Bern"), endpoint(part.world, "p")
+    options = {"causes": True, "world_at": part.at_utc}
+    (sample,) = paths_over_time(part.world, *ends, AT_UTC, np.zeros(1), **options)
+    assert (sample.cause["constraint"], sample.cause["relaxation"]) == (constraint, None)
+    assert text in sample.cause["text"]
+
+
+def test_a_longer_reach_does_not_count_on_failed_links():  # 366-388 would else decide
+    limits = {"plan": "plus-grid", "max_range_m": 1_200_000.0}
+    content = {"time": TIME, "sites": SITES, "shells": [SHELL], "isl": limits}
+    (part,) = build_system(build_scenario(content, "-", Path()), ["link:366-388"]).parts
+    ends = endpoint(part.world, "Bern"), endpoint(part.world, "Perth")
+    options = {"causes": True, "world_at": part.at_utc}
+    (sample,) = paths_over_time(part.world, *ends, AT_UTC, np.zeros(1), **options)
+    _, whole = ask(part.world, "Bern", "Perth")
+    assert sample.cause["relaxation"]["to"] > whole["relaxation"]["to"]
 
 
 def test_the_geostationary_arc_is_told_with_the_separation_that_does():

@@ -1,6 +1,7 @@
 """Why two places have no path at an instant, and the smallest change that would give them one.
 
-What cuts a path is told in this order, and the first change of each list that works is offered:
+An end that a failure has cut off is told first, with nothing to offer.  Else what cuts a path is
+told in this order, and the first change of each list that works is offered:
 
 0. What an end is reached through has failed.  Nothing is offered.
 1. An end can use no satellite.  Offered: to relax what keeps it from the satellites that have a way
@@ -116,10 +117,9 @@ class Diagnosis:
         """Return what cuts all paths between two ends at an instant, as `path --json` has it."""
         ends = _End(near, now), _End(far, now)
         failed = [end for end in ends if end.reason in FAILURES]
-        if failed:
-            text = f"at {' and '.join(end.name for end in failed)} {failed[0].reason.text}"
-            at = failed[0].name
-            return {"constraint": "failure", "at": at, "relaxation": None, "text": text}
+        if failed:  # no limit would help
+            constraint, at, text = _told_of_ends(failed)
+            return {"constraint": constraint, "at": at, "relaxation": None, "text": text}
         part = _parts(now)
         empty = [end for end in ends if not end.sats.size]
         planes: dict[str, list[str]] = {}
@@ -366,9 +366,14 @@ class _Partition:
         yield self._relays
         yield self._one_link
 
-    def _longer_links(self) -> Relaxation | None:
-        limits = self.diagnosis.plan.limits
+    @property
+    def _planned(self) -> RowArray:
+        """The laser links wanted that have not failed, (E, 2)."""
         edges = self.diagnosis.planned
+        return edges[~self.now.world.has_failed(edges)]
+
+    def _longer_links(self) -> Relaxation | None:
+        limits, edges = self.diagnosis.plan.limits, self._planned
         lines = are_feasible(edges, self.now.sat_itrf_m, LinkLimits(np.inf, limits.min_grazing_m))
         edges = edges[lines]
         length_m = edge_lengths_m(edges, self.now.sat_itrf_m)
@@ -385,8 +390,7 @@ class _Partition:
         return Relaxation("isl.max_range_m", "network", before, after, text)
 
     def _lower_links(self) -> Relaxation | None:
-        limits = self.diagnosis.plan.limits
-        edges = self.diagnosis.planned
+        limits, edges = self.diagnosis.plan.limits, self._planned
         within = are_feasible(
             edges, self.now.sat_itrf_m, LinkLimits(limits.max_range_m, -WGS84_A_M)
         )

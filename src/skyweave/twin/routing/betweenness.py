@@ -62,7 +62,6 @@ def _count(
                 here = node[i]
                 if here < satellites:
                     of_satellite[here] += 1
-                if here < satellites and before < satellites:
                     low, high = min(here, before), max(here, before)
                     for k in range(degree):
                         if neighbour[low, k] == high:
