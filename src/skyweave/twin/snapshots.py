@@ -13,6 +13,7 @@ from skyweave.twin.orbits import Sgp4Records, initialise, propagate
 from skyweave.twin.scenario import Site
 from skyweave.twin.sight import Places, sky_tests
 from skyweave.twin.topology import (
+    FixedPlan,
     LinkState,
     are_feasible,
     padded_adjacency,
@@ -94,12 +95,17 @@ class _Lasers:
         self._world, self._at_utc = world, at_utc
         self._records, self._world_at = records, world_at
         self._plan = isl_plan(world, at_utc)
+        # The same links in every slot, none to be acquired: no slot need be stepped through.
+        self._is_fixed = (
+            isinstance(self._plan, FixedPlan) and not self._plan.limits.acquisition_slots
+        )
         self._end_m = self._boundary(0)  # of the last slot, where the next one starts
         self._state = self._next(None)
 
     def at(self, now: World, t_s: float, sat_itrf_m: FloatArray) -> tuple[RowArray, FloatArray]:
         """Return neighbours and link lengths, (N, K) each, at an instant."""
-        while self._state.slot < int(t_s // self._world.scenario.time.slot_s):
+        slot = int(t_s // self._world.scenario.time.slot_s)
+        while self._state.slot < slot and not self._is_fixed:
             self._state = self._next(self._state)
         ready = self._state.ready
         up = ready[are_feasible(ready, sat_itrf_m, self._plan.limits) & ~now.has_failed(ready)]

@@ -332,7 +332,7 @@ def _build_world(
             "fibre any PoP would be at no distance; remove one of the two"
         )
     fleet, warnings = build_fleet(scenario, start_utc)
-    return World(
+    world = World(
         scenario=scenario,
         grid=grid,
         orientation=earth_orientation(scenario.earth.orientation),
@@ -350,6 +350,9 @@ def _build_world(
         rule=rule,
         warnings=tuple(warnings),
     )
+    if ":" in scenario.isl_plan:
+        isl_plan(world, grid.epoch_utc)  # one of the user's own is refused before any computing
+    return world
 
 
 def _pops(scenario: Scenario) -> Pops:
@@ -476,4 +479,5 @@ def isl_plan(world: World, epoch_utc: np.datetime64) -> IslPlan:
         epoch_utc,
         scenario.time.slot_s,
         isl=scenario.isl,
+        folder=scenario.folder,
     )

@@ -4,6 +4,7 @@ The text under a key is its documentation: the reference page of scenarios is ma
 """
 
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +21,7 @@ Azimuth = Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
 Elevation = Annotated[float, Field(ge=0, le=90, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+ISL_PLANS = ("none", "plus-grid", "ring", "motif", "nearest-n", "fleet")
 ServiceClass = Literal["standard", "priority", "lifeline"]
 FailingId = Annotated[str, Field(min_length=1, max_length=200)]
 UsableClass = Literal["on_station", "raising", "lowering", "other"]
@@ -165,8 +167,9 @@ class Isl(Section):
     at both ends of a slot, once it is acquired.
     """
 
-    plan: Literal["none", "plus-grid", "ring", "motif", "nearest-n", "fleet"] | None = None
-    """the default is `"fleet"` for real satellites, `"plus-grid"` for shells"""
+    plan: FileName | None = None
+    """`"none"`, `"plus-grid"`, `"ring"`, `"motif"`, `"nearest-n"`, `"fleet"` or `"FILE.py:NAME"` of
+    your own; the default is `"fleet"` for real satellites, `"plus-grid"` for shells"""
     nearest: Annotated[int, Field(ge=1, le=8)] = 4
     """links per satellite of `nearest-n`"""
     motif: Annotated[tuple[Offset, ...], Field(max_length=8)] = ()
@@ -186,6 +189,11 @@ class Isl(Section):
     """how often `fleet` gives up links that are no longer good and finds new ones"""
     keep_slew_deg_s: Annotated[float, Field(gt=0, le=90)] = 2.0
     """`fleet` gives up a cross link that turns faster"""
+
+    @field_validator("plan")
+    @classmethod
+    def _is_a_plan(cls, plan: str | None) -> str | None:
+        return None if plan is None else checked_plan(plan)
 
     @field_validator("motif")
     @classmethod
@@ -214,8 +222,8 @@ class Isl(Section):
             if key == "plan" or getattr(self, key) == field.default:
                 continue
             of_plan = _KEYS_OF_PLANS.get(key)
-            if plan == "none" or (of_plan is not None and of_plan != plan):
-                owner = f'plan = "{of_plan}"' if of_plan else "plans with links"
+            if plan == "none" or ":" in plan or (of_plan is not None and of_plan != plan):
+                owner = f'plan = "{of_plan}"' if of_plan else "built-in plans with links"
                 return f'[isl] {key} is for {owner}, found plan = "{plan}"; remove one of the two'
         return None
 
@@ -648,6 +656,17 @@ def checked_slug(value: str) -> str:
             f'for example "{make_slug(value)}"'
         )
     return value
+
+
+def checked_plan(name: str) -> str:
+    """Return the name of a link plan; refuse an unknown one with the near one."""
+    if name in ISL_PLANS or ".py:" in name:
+        return name
+    near = get_close_matches(name, ISL_PLANS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "choose one of them"
+    raise ValueError(
+        f"found {shortened(name)}, expected one of {', '.join(ISL_PLANS)} or FILE.py:NAME; {hint}"
+    )
 
 
 def checked_countries(codes: tuple[str, ...]) -> tuple[str, ...]:

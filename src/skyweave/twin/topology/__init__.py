@@ -35,18 +35,19 @@ from skyweave.twin.topology.isl import (
     padded_lengths_m,
     step,
 )
+from skyweave.twin.topology.motifs import FixedPlan
 from skyweave.twin.topology.plane_names import plane_names
-from skyweave.twin.topology.plans import PLAN_NAMES, make_plan
+from skyweave.twin.topology.plans import make_plan
 
 __all__ = [
     "LINK_REASONS",
     "NO_FAILED_LINKS",
-    "PLAN_NAMES",
     "Effect",
     "FailedLinks",
     "Failure",
     "FeederLinks",
     "FeederRule",
+    "FixedPlan",
     "Gateways",
     "IslPlan",
     "LinkChanges",

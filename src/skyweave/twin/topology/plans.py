@@ -1,15 +1,25 @@
-"""The named link plans of a scenario's `[isl] plan`."""
+"""The named link plans of a scenario's `[isl] plan`, and those of one's own."""
 
-from difflib import get_close_matches
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from skyweave.errors import InputError
+from skyweave.plugins import load_function
 from skyweave.twin.catalogue.elements import Catalogue
-from skyweave.twin.scenario.models import Isl
+from skyweave.twin.scenario.models import Isl, checked_plan
 from skyweave.twin.topology.crosslinks import POLICIES
 from skyweave.twin.topology.fleet import FLEET_ACQUISITION_S, FLEET_MAX_RANGE_M, fleet_plan
-from skyweave.twin.topology.isl import NO_EDGES, BoolArray, EdgeArray, IslPlan, LinkLimits
+from skyweave.twin.topology.isl import (
+    NO_EDGES,
+    BoolArray,
+    EdgeArray,
+    FloatArray,
+    IslPlan,
+    LinkLimits,
+    as_edges,
+)
 from skyweave.twin.topology.motifs import (
     NEAREST_MAX_RANGE_M,
     PLUS_GRID,
@@ -18,8 +28,6 @@ from skyweave.twin.topology.motifs import (
     NearestPlan,
     motif_edges,
 )
-
-PLAN_NAMES = ("none", "plus-grid", "ring", "motif", "nearest-n", "fleet")
 
 # What holds where `[isl]` does not say otherwise.
 MAX_RANGE_M = {"nearest-n": NEAREST_MAX_RANGE_M, "fleet": FLEET_MAX_RANGE_M}
@@ -34,19 +42,22 @@ def make_plan(
     *,
     relays: BoolArray | None = None,
     isl: Isl | None = None,
+    folder: Path = Path(),
 ) -> IslPlan:
     """Return a plan by its name, for satellites marked in `relays` (default: all rows).
 
     `epoch_utc` is the start of slot 0; `isl` has the plan's settings (default: its own defaults).
+    A plan of one's own is FILE.py:NAME, relative to `folder`: what NAME(catalogue, epoch_utc,
+    slot_s, relays) returns.
     """
     relays = np.ones(len(catalogue), bool) if relays is None else relays
     isl = isl or Isl()
-    if name not in PLAN_NAMES:
-        near = get_close_matches(name, PLAN_NAMES, n=1)
-        raise InputError(
-            f"isl.plan: found {name!r}, expected one of {', '.join(PLAN_NAMES)}; "
-            + (f"did you mean {near[0]!r}?" if near else "choose one of them")
-        )
+    try:
+        checked_plan(name)
+    except ValueError as refusal:
+        raise InputError(f"isl.plan: {refusal}") from None
+    if ":" in name:
+        return _own_plan(name, folder, catalogue, epoch_utc, slot_s, relays)
     limits = _limits(name, isl, slot_s)
     match name:
         case "none":
@@ -86,3 +97,47 @@ def _refuse_empty(catalogue: Catalogue, isl: Isl) -> None:
 def _among(relays: BoolArray, edges: EdgeArray) -> EdgeArray:
     both = relays[edges].all(axis=1)
     return edges[both]
+
+
+def _own_plan(
+    name: str, folder: Path, catalogue: Catalogue, epoch_utc: np.datetime64, slot_s: float,
+    relays: BoolArray,
+) -> IslPlan:  # fmt: skip
+    make = load_function(name, folder, "isl.plan")
+    try:
+        plan: IslPlan = make(catalogue, epoch_utc, slot_s, relays)
+        degree, limits = int(plan.degree), plan.limits
+    except Exception as error:  # a plug-in may fail in any way; its author gets one clear line
+        raise _failed(name, error) from error
+    if not isinstance(limits, LinkLimits) or not callable(getattr(plan, "links", None)):
+        raise InputError(f'isl.plan "{name}": a plan needs degree, limits (LinkLimits) and links')
+    return _OwnPlan(name, plan, degree, limits)
+
+
+@dataclass(frozen=True, eq=False)
+class _OwnPlan:
+    """A plan of one's own, whose edges are checked."""
+
+    name: str
+    plan: IslPlan
+    degree: int
+    limits: LinkLimits
+
+    def links(self, previous: EdgeArray | None, slot: int, sat_itrf_m: FloatArray) -> EdgeArray:
+        """Return the planned edges; see `isl.IslPlan`."""
+        try:
+            edges = np.asarray(self.plan.links(previous, slot, sat_itrf_m))
+        except Exception as error:
+            raise _failed(self.name, error) from error
+        rows = len(sat_itrf_m)
+        is_table = edges.ndim == 2 and edges.shape[1] == 2 and edges.dtype.kind in "iu"
+        if not is_table or (edges.size and not 0 <= edges.min() <= edges.max() < rows):
+            raise InputError(
+                f'isl.plan "{self.name}": links returned {edges.dtype} of shape {edges.shape}; '
+                f"return whole numbers (E, 2), rows 0 to {rows - 1}, as as_edges makes them"
+            )
+        return as_edges(edges[:, 0], edges[:, 1])
+
+
+def _failed(name: str, error: Exception) -> InputError:
+    return InputError(f'isl.plan "{name}" failed: {type(error).__name__}: {error}')
