@@ -16,7 +16,7 @@ from skyweave.twin.export.csv_tables import COLUMNS, export_csv
 from skyweave.twin.geometry import look_angles
 from skyweave.twin.scenario import build_scenario
 from skyweave.twin.snapshots import snapshots
-from skyweave.twin.world import build_world
+from skyweave.twin.world import build_system, build_world
 
 ROOT = Path(__file__).parents[3]
 HALF_A_MILLIMETRE = 0.5001e-3
@@ -185,6 +185,33 @@ def test_a_reason_tells_the_arc_from_an_empty_sky(tmp_path):
         found = skyweave.path(scenario, row["from"], row["to"], at=TIME["start_utc"])
         assert row["reason"] == found["samples"][0]["reason"]
     assert "gso_arc" in {row["reason"] for row in rows}
+
+
+def test_what_has_failed_is_left_out_while_it_lasts(tables, tmp_path):
+    _, _, _, whole = tables
+    on_path = next(row for row in whole["paths"] if row["up"] == "1")["satellites"].split()[0]
+    window = {"from_utc": "2026-06-14T12:00:20Z", "to_utc": "2026-06-14T12:00:30Z"}
+    failures = [{"kind": "satellite", "ids": [on_path], **window}]
+    visibility = {"min_elevation_deg": 25.0, "gso_separation_deg": 18.0}
+    long = {**TIME, "duration_s": 60}
+    scenario = scenario_of(tmp_path, visibility=visibility, failures=failures, time=long)
+    (part,) = build_system(scenario).parts
+    at_utc = parse_utc(TIME["start_utc"])
+    export_csv(part.world, at_utc, T_S, tmp_path / "out", world_at=part.at_utc)
+    found = read(tmp_path / "out")
+    x_m = [row["x_itrf_m"] for row in found["satellites"] if row["norad_id"] == on_path]
+    assert [bool(x) for x in x_m] == [True, False, True]
+    for name in ("satellites", "links", "views", "paths"):
+        for t_s in T_S:
+            ours, theirs = (
+                [r for r in each[name] if float(r["t_s"]) == t_s] for each in (found, whole)
+            )
+            assert (ours == theirs) == (t_s != 10.0)
+    during = [row for row in found["paths"] if float(row["t_s"]) == 10.0]
+    assert not any(on_path in row["satellites"].split() for row in during)
+    for row in during:
+        path = skyweave.path(scenario, row["from"], row["to"], at="2026-06-14T12:00:22Z")
+        assert row["satellites"].split() == path["samples"][0]["nodes"][1:-1]
 
 
 @pytest.mark.parametrize("sites", [[], SITES[:1]])

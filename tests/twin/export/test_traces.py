@@ -26,7 +26,7 @@ from skyweave.twin.export._trace_text import (
 )
 from skyweave.twin.export.traces import export_run_trace, export_trace
 from skyweave.twin.scenario import build_scenario
-from skyweave.twin.world import build_world
+from skyweave.twin.world import build_system, build_world
 
 ROOT = Path(__file__).parents[3]
 KUIPER = ROOT / "scenarios" / "hypatia" / "kuiper-630.toml"
@@ -287,6 +287,23 @@ def test_the_exported_script_has_the_delays_of_the_table(outage):
         if row["up"] == "1":
             delay_s = int(delay_us.removesuffix("us")) * 1e-6
             assert abs(delay_s - float(row["one_way_delay_s"])) <= HALF_A_MICROSECOND_S * 1.001
+
+
+def test_a_failure_of_all_satellites_in_view_is_an_outage_while_it_lasts(tmp_path):
+    sites = [
+        {"name": "Bern", "lat_deg": 46.9, "lon_deg": 7.4},
+        {"name": "Madrid", "lat_deg": 40.4, "lon_deg": -3.7},
+    ]
+    window = {"from_utc": "2026-06-14T12:00:14Z", "to_utc": "2026-06-14T12:00:16Z"}
+    failures = [{"kind": "satellite", "share": 1.0, **window}]
+    (part,) = build_system(small_scenario(tmp_path, sites=sites, failures=failures)).parts
+    ends = [endpoint(part.world, site["name"]) for site in sites]
+    export_trace(
+        part.world, *ends, parse_utc(TIME["start_utc"]), 1.0, 6.0, tmp_path / "out",
+        world_at=part.at_utc,
+    )  # fmt: skip
+    up = [row["up"] for row in rows_of(tmp_path / "out" / "trace.csv")]
+    assert "".join(up) == "110011"
 
 
 def test_nothing_that_a_user_named_is_in_the_script(tmp_path):

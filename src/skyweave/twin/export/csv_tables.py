@@ -21,7 +21,7 @@ from skyweave.twin.export.drafts import check_free, draft_folder
 from skyweave.twin.geometry import VisiblePairs, keep, pair_angles, visible_pairs
 from skyweave.twin.pairs import PairSample, pairs_over_time
 from skyweave.twin.sight import sky_tests
-from skyweave.twin.snapshots import Snapshot, site_places, snapshots
+from skyweave.twin.snapshots import Snapshot, WorldAt, site_places, snapshots
 from skyweave.twin.world import World, site_mask
 
 MAX_ROWS = 50_000_000  # of all files together: some 3 GB
@@ -50,11 +50,13 @@ def export_csv(
     t_s: FloatArray,
     out: str | Path,
     progress: Callable[[str], None] = _silent,
+    *,
+    world_at: WorldAt | None = None,
 ) -> dict[str, Any]:
     """Write the network at the instants `at_utc + t_s` (rising) into folder `out`.
 
     Places on the ground are the scenario's sites, and paths are those between all pairs of them.
-    Returns what was written.
+    `world_at` tells what has failed at an instant, as for `snapshots`.  Returns what was written.
     """
     out = Path(out)
     check_free(out)
@@ -66,11 +68,11 @@ def export_csv(
             }
             tables = _Tables(world, files, t_s)
             _write_sites(world, files["sites"])
-            for done, now in enumerate(_each(world, at_utc, t_s), start=1):
+            for done, now in enumerate(_each(world, at_utc, t_s, world_at), start=1):
                 tables.write(now)
                 if done % INSTANTS_PER_REPORT == 0:
                     progress(f"export: {done:,} of {t_s.size:,} instants")
-            for done, sample in enumerate(tables.pairs(at_utc), start=1):
+            for done, sample in enumerate(tables.pairs(at_utc, world_at), start=1):
                 tables.write_paths(done - 1, sample)
                 if done % INSTANTS_PER_REPORT == 0:
                     progress(f"export: paths of {done:,} of {t_s.size:,} instants")
@@ -81,8 +83,10 @@ def export_csv(
     return {"kind": "csv", "out": str(out), **facts, "rows": rows}
 
 
-def _each(world: World, at_utc: np.datetime64, t_s: FloatArray) -> Iterator[Snapshot]:
-    for _, chunk in snapshots(world, at_utc, t_s):
+def _each(
+    world: World, at_utc: np.datetime64, t_s: FloatArray, world_at: WorldAt | None
+) -> Iterator[Snapshot]:
+    for _, chunk in snapshots(world, at_utc, t_s, world_at):
         yield from chunk
 
 
@@ -161,12 +165,17 @@ class _Tables:
             np.linalg.norm(line_m, axis=1).round(MILLIMETRES),
         )
 
-    def pairs(self, at_utc: np.datetime64) -> Iterator[PairSample]:
+    def pairs(self, at_utc: np.datetime64, world_at: WorldAt | None) -> Iterator[PairSample]:
         """Yield all pairs' paths at each instant; nothing where there are no two sites."""
         if self._from.size == 0:
             return iter(())
         return pairs_over_time(
-            self._world, self._world.scenario.sites, at_utc, self._t_s, paths=True
+            self._world,
+            self._world.scenario.sites,
+            at_utc,
+            self._t_s,
+            paths=True,
+            world_at=world_at,
         )
 
     def write_paths(self, instant: int, sample: PairSample) -> None:
@@ -227,7 +236,7 @@ an empty field is one without a value. Positions are in ITRF, the frame that tur
 
 satellites.csv  one line per instant and satellite
   norad_id                      its catalogue number
-  x_itrf_m y_itrf_m z_itrf_m    empty where it has no valid position
+  x_itrf_m y_itrf_m z_itrf_m    empty where it has failed, or no valid position
   on_station                    1 serves the ground, 0 only relays
 links.csv       one line per instant and laser link that is up
   norad_id_a norad_id_b         its satellites, each link once

@@ -33,6 +33,7 @@ from skyweave.twin.export.csv_files import CsvFile
 from skyweave.twin.export.drafts import check_free, draft_folder
 from skyweave.twin.paths import paths_over_time
 from skyweave.twin.results.folder import Run, reading_run
+from skyweave.twin.snapshots import WorldAt
 from skyweave.twin.topology.failures import near_names
 from skyweave.twin.world import World
 
@@ -86,12 +87,14 @@ def export_trace(
     out: str | Path,
     *,
     rate_bps: float | None = None,
+    world_at: WorldAt | None = None,
     progress: Callable[[str], None] = _silent,
 ) -> dict[str, Any]:
     """Write the best path from start to end every `every_s` for `for_s` seconds into folder `out`.
 
     `rate_bps` is the user's own figure: link rates are not modelled.  Without it there are no
-    files for mahimahi and netem, which need one.  Returns what was written.
+    files for mahimahi and netem, which need one.  `world_at` tells what has failed at an instant,
+    as for `snapshots`.  Returns what was written.
     """
     out, every_ms = Path(out), _whole_ms("--every", every_s)
     steps = -(-_whole_ms("--for", for_s) // every_ms)
@@ -101,7 +104,8 @@ def export_trace(
     reasons: list[str | None] = [None] * steps
     nodes: list[str | None] = [None] * steps
     t_s = np.arange(steps) * every_ms / 1e3
-    for step, sample in enumerate(paths_over_time(world, start, end, at_utc, t_s)):
+    samples = paths_over_time(world, start, end, at_utc, t_s, world_at=world_at)
+    for step, sample in enumerate(samples):
         if sample.paths:
             rtt_s[step], names = sample.paths[0]
             nodes[step] = " > ".join(names)
