@@ -130,7 +130,8 @@ def test_pair_by_pair_search_finds_the_same_ways(instants):
     for s, start in enumerate(ends):
         for d, end in enumerate(ends):
             if s != d:
-                found = ground_paths(*instant.network[2:], start, end)
+                now = instant.network
+                found = ground_paths(now.neighbour, now.length_m, start, end)
                 cost_s = found[0].cost_s if found else np.inf
                 assert cost_s == pytest.approx(ours_s[s, d], rel=ROUNDING)
 

@@ -20,6 +20,7 @@ from skyweave.twin.routing import (
     PairCosts,
     PairWays,
     Roots,
+    TreeGrower,
     Trees,
     Uses,
     list_nodes,
@@ -27,8 +28,6 @@ from skyweave.twin.routing import (
     no_ways,
     pair_costs,
     relayed_costs,
-    shortest_trees,
-    tree_blocks,
 )
 from skyweave.twin.scenario import Site
 from skyweave.twin.sight import sky_tests
@@ -124,6 +123,7 @@ class _Ground:
         if len(sites) < 2:
             raise InputError(f"{world.scenario.source}: pairs need at least 2 sites; add [[sites]]")
         self._world, self._sites = world, site_places(sites)
+        self.grower = TreeGrower(with_hops=False)
         count = len(world.gateways) if relays == "gateways" else 0
         self._gateways = world.gateways.take(np.arange(count))
         self.count = len(sites) + count
@@ -169,15 +169,15 @@ def _direct(ground: _Ground, now: Snapshot, paths: bool) -> _Solved:
     roots = ground.roots(now)
     cost_m, ways = np.full((ground.count, ground.count), np.inf), no_ways(ground.count)
     nodes, first_node = [np.empty(0, np.int32)], 0
-    network = [(now.neighbour, now.length_m)]
-    for block in tree_blocks(network, roots, roots_at_once=ROOTS_AT_ONCE, with_hops=False):
-        first, found = block.first_root, _costs(roots, block.trees)
+    blocks = ground.grower.blocks(now.neighbour, now.length_m, roots, ROOTS_AT_ONCE)
+    for first, trees in blocks:
+        found = _costs(roots, trees)
         cost_m[:, first : first + found.cost.shape[1]] = found.cost
-        mark_ways(found.ingress, block.trees.next_hop, ways, first_root=first)
+        mark_ways(found.ingress, trees.next_hop, ways, first_root=first)
         if paths:
             nodes.append(
                 list_nodes(
-                    found.ingress, block.trees.next_hop, ways,
+                    found.ingress, trees.next_hop, ways,
                     first_root=first, first_node=first_node,
                 )
             )  # fmt: skip
@@ -188,7 +188,7 @@ def _direct(ground: _Ground, now: Snapshot, paths: bool) -> _Solved:
 def _relayed(ground: _Ground, now: Snapshot, paths: bool) -> _Solved:
     """Return the ways that may touch the ground at relays."""
     roots = ground.roots(now)
-    trees = shortest_trees(now.neighbour, now.length_m, roots, with_hops=False)
+    trees = ground.grower.trees(now.neighbour, now.length_m, roots)
     found, ways = _costs(roots, trees), no_ways(ground.count)
     cost_m, via = relayed_costs(found.cost, ground.relays)
     mark_ways(found.ingress, trees.next_hop, ways, via=via)

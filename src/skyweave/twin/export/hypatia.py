@@ -31,7 +31,7 @@ from skyweave.twin.export._hypatia_text import (
 )
 from skyweave.twin.export.drafts import check_free, draft_folder
 from skyweave.twin.orbits import propagate
-from skyweave.twin.routing import Roots, shortest_trees
+from skyweave.twin.routing import Roots, TreeGrower
 from skyweave.twin.routing.ground_pairs import pair_costs
 from skyweave.twin.snapshots import Snapshot, site_places, site_views, snapshots
 from skyweave.twin.world import World, isl_plan
@@ -220,6 +220,7 @@ class _Export:
         self._places = site_places(world.scenario.sites)
         self._limits = isl_plan(world, at_utc).limits
         self._table = no_table(self.satellites, self.sites)
+        self._grower = TreeGrower(with_hops=False)
         self._links: Links | None = None  # those of the first step, in force for all
         self._farthest_view_m = self._highest_m = 0.0
         self.rows = 0
@@ -233,7 +234,7 @@ class _Export:
         links = self._same_links(now)
         seen, range_m = site_views(self._world, self._places, now.sat_itrf_m)
         roots = Roots(seen.site_start, seen.sat, range_m)
-        trees = shortest_trees(now.neighbour, now.length_m, roots, with_hops=False)
+        trees = self._grower.trees(now.neighbour, now.length_m, roots)
         ways = pair_costs(seen.site_start, seen.sat, range_m, trees.cost)
         table = forwarding_table(trees.next_hop, trees.cost, ways.ingress)
         changes = changed(self._table, table)

@@ -20,7 +20,14 @@ from skyweave.twin.routing.ground_pairs import (
 )
 from skyweave.twin.routing.protection import Failover, failovers
 from skyweave.twin.routing.relays import RelayedCosts, relayed_costs
-from skyweave.twin.routing.trees import Roots, TreeBlock, Trees, shortest_trees, tree_blocks
+from skyweave.twin.routing.trees import (
+    Roots,
+    TreeBlock,
+    TreeGrower,
+    Trees,
+    shortest_trees,
+    tree_blocks,
+)
 
 __all__ = [
     "Failover",
@@ -32,6 +39,7 @@ __all__ = [
     "Roots",
     "SatelliteCosts",
     "TreeBlock",
+    "TreeGrower",
     "Trees",
     "Uses",
     "cheapest_to_ground",

@@ -82,13 +82,7 @@ def shortest_trees(
     the neighbours that lie nearer and realise the cost.  (Where only links that cost nothing lead
     on: the fewest of those, then the lowest row.)  So the answer depends on the arguments alone.
     """
-    roots = _as_roots(sources)
-    _check(neighbour, length, roots)
-    count, satellites = roots.start.size - 1, neighbour.shape[0]
-    room = _room(count, satellites, with_hops)
-    grower = _Grower(satellites)
-    grower.grow(grower.links(neighbour, length), roots, room)
-    return _trees(room, count, satellites)
+    return TreeGrower(with_hops=with_hops).trees(neighbour, length, sources)
 
 
 def tree_blocks(
@@ -103,52 +97,78 @@ def tree_blocks(
     Memory stays that of one block however many roots and slots there are, because every block is
     written over the one before: take from it what you need before asking for the next.
     """
-    if roots_at_once < 1:
-        raise InputError(f"roots_at_once = {roots_at_once}; pass at least 1")
-    roots = _as_roots(sources)
-    count = roots.start.size - 1
-    grower: _Grower | None = None
+    grower = TreeGrower(with_hops=with_hops)
     for slot, (neighbour, length) in enumerate(networks):
+        blocks = grower.blocks(neighbour, length, sources, roots_at_once)
+        for first_root, trees in blocks:
+            yield TreeBlock(slot, first_root, trees)
+
+
+class TreeGrower:
+    """Grows trees of one network after another in the same memory.
+
+    While the same satellites are linked the order of sweeps stays, so that a step costs less than
+    `shortest_trees`, whose answers these are.  What a method returned is written over by the next.
+    """
+
+    def __init__(self, *, with_hops: bool = True) -> None:
+        self._with_hops = with_hops
+        self._satellites = -1
+        self._roots = -1
+
+    def trees(self, neighbour: RowArray, length: FloatArray, sources: RowArray | Roots) -> Trees:
+        """Return the trees of all sources."""
+        roots = _as_roots(sources)
+        ((_, trees),) = self.blocks(neighbour, length, roots, max(1, roots.start.size - 1))
+        return trees
+
+    def blocks(
+        self,
+        neighbour: RowArray,
+        length: FloatArray,
+        sources: RowArray | Roots,
+        roots_at_once: int,
+    ) -> Iterator[tuple[int, Trees]]:
+        """Yield the trees of `roots_at_once` sources at a time, each with its first source."""
+        if roots_at_once < 1:
+            raise InputError(f"roots_at_once = {roots_at_once}; pass at least 1")
+        roots = _as_roots(sources)
         _check(neighbour, length, roots)
-        satellites = neighbour.shape[0]
-        if grower is None or grower.satellites != satellites:
-            grower = _Grower(satellites)
-            room = _room(min(count, roots_at_once), satellites, with_hops)
-        links = grower.links(neighbour, length)
-        for first in range(0, count, roots_at_once):
+        count, satellites = roots.start.size - 1, neighbour.shape[0]
+        self._make_room(min(count, roots_at_once), satellites)
+        links = self._links(neighbour, length)
+        for first in range(0, max(1, count), roots_at_once):
             block = _only(roots, first, min(count, first + roots_at_once))
-            grower.grow(links, block, room)
-            yield TreeBlock(slot, first, _trees(room, block.start.size - 1, satellites))
+            grow_trees(
+                links, self._place, self._seeds(block), self._labels, self._dirty, self._room
+            )
+            yield first, _trees(self._room, block.start.size - 1, satellites)
 
+    def _make_room(self, roots: int, satellites: int) -> None:
+        if satellites != self._satellites:
+            self._neighbour = np.empty((0, 0), np.int32)
+            self._place = np.zeros(_whole(satellites, TILE), np.int32)
+            cost, hops, via = _tables((satellites, LANES), [np.float64, np.int16, np.int8])
+            cost[:], hops[:], via[:] = np.inf, -1, -1
+            self._labels = Labels(cost, hops, via)
+            self._dirty = np.zeros(((satellites - 1) >> CHUNK_SHIFT) + 2, np.uint8)
+        if satellites != self._satellites or roots > self._roots:
+            self._room, self._roots = _room(roots, satellites, self._with_hops), roots
+        self._satellites = satellites
 
-class _Grower:
-    """Room for one block of roots, and the order of sweeps while the same satellites are linked."""
-
-    def __init__(self, satellites: int) -> None:
-        self.satellites = satellites
-        self.neighbour = np.empty((0, 0), np.int32)
-        self.place = np.zeros(_whole(satellites, TILE), np.int32)
-        cost, hops, via = _tables((satellites, LANES), [np.float64, np.int16, np.int8])
-        cost[:], hops[:], via[:] = np.inf, -1, -1
-        self.labels = Labels(cost, hops, via)
-        self.dirty = np.zeros(((satellites - 1) >> CHUNK_SHIFT) + 2, np.uint8)
-
-    def links(self, neighbour: RowArray, length: FloatArray) -> Links:
-        if not np.array_equal(self.neighbour, neighbour):
-            self.neighbour = neighbour.copy()
-            self.row = breadth_first(neighbour)
-            self.place[self.row] = np.arange(self.satellites, dtype=np.int32)
-        return live_links(neighbour, length, self.row, self.place)
-
-    def grow(self, links: Links, roots: Roots, room: Columns) -> None:
-        grow_trees(links, self.place, self._seeds(roots), self.labels, self.dirty, room)
+    def _links(self, neighbour: RowArray, length: FloatArray) -> Links:
+        if not np.array_equal(self._neighbour, neighbour):
+            self._neighbour = neighbour.copy()
+            self._row = breadth_first(neighbour)
+            self._place[self._row] = np.arange(self._satellites, dtype=np.int32)
+        return live_links(neighbour, length, self._row, self._place)
 
     def _seeds(self, roots: Roots) -> Seeds:
         count = roots.start.size - 1
         lying = slice(roots.start[0], roots.start[-1])
         reaches = np.isfinite(roots.offset[lying])
         root = np.repeat(np.arange(count), np.diff(roots.start))[reaches]
-        sat, offset = self.place[roots.sat[lying][reaches]], roots.offset[lying][reaches]
+        sat, offset = self._place[roots.sat[lying][reaches]], roots.offset[lying][reaches]
         block, lane = np.divmod(root, LANES)
         order = np.lexsort((lane, sat, block))
         start = np.searchsorted(block[order], np.arange(-(-count // LANES) + 1))
