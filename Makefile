@@ -19,6 +19,7 @@ test: lint
 	$(RUN) -m pytest -n 2
 
 prove: lint
+	@sh tools/setup.sh ns3
 	$(RUN) tools/prove.py
 
 bench:

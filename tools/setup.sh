@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make .venv ready: `setup.sh run` for using Skyweave, `setup.sh dev` for working on it.
+# Make .venv ready: `setup.sh run` for using Skyweave, `setup.sh dev` for working on it; `setup.sh ns3`
+# makes .venv-ns3, an environment of its own for the packet runs (CPython 3.11 has a wheel).
 # Nothing is done when pyproject.toml and the interpreter are those of the last set-up.
 set -eu
 wanted=${1:-run}
@@ -21,7 +22,7 @@ if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
 fi
 
 state=$( { cat pyproject.toml; "$python" -VV; pwd; } | cksum)
-if [ "$(cat ".venv/.ready-$wanted" 2>/dev/null)" = "$state" ]; then
+if [ "$wanted" != ns3 ] && [ "$(cat ".venv/.ready-$wanted" 2>/dev/null)" = "$state" ]; then
     exit 0
 fi
 
@@ -48,6 +49,17 @@ patiently() {
     fi
     rm -f "$log"
 }
+
+if [ "$wanted" = ns3 ]; then
+    packages="ns3==3.44.post0 sgp4 numpy"
+    if [ "$(cat .venv-ns3/.ready 2>/dev/null)" != "$packages" ]; then
+        patiently "making .venv-ns3 with $("$python" -V)" "$python" -m venv .venv-ns3
+        # shellcheck disable=SC2086
+        patiently "installing ns-3" .venv-ns3/bin/python -m pip install --disable-pip-version-check $packages
+        echo "$packages" >.venv-ns3/.ready
+    fi
+    exit 0
+fi
 
 extras=
 [ "$wanted" = dev ] && extras='[dev,bench,docs]'
