@@ -62,7 +62,7 @@ def figure_of(draw, *arguments):
 
 
 def test_a_curve_knows_its_changes_outages_and_distance():
-    assert np.flatnonzero(CURVE.is_change).tolist() == [2, 7]  # lost and found is no change of path
+    assert np.flatnonzero(CURVE.is_change).tolist() == [2, 3, 6, 7]
     assert np.flatnonzero(np.isnan(CURVE.rtt_s)).tolist() == [3, 4, 5]
     assert CURVE.reason[2:7] == ("", NOBODY, NOBODY, NO_WAY, "")
     (lat1, lon1), (lat2, lon2) = np.radians(BERN_DEG[0]), np.radians(MADRID_DEG[0])
@@ -82,7 +82,7 @@ def test_the_picture_of_a_pair_shows_times_outages_changes_and_bounds():
     low_ms, high_ms = axes.get_ylim()
     assert low_ms < light_ms < 30.0 < high_ms
     (marks,) = axes.collections
-    assert [path.vertices[0][0] for path in marks.get_paths()] == [4.0, 14.0]
+    assert [path.vertices[0][0] for path in marks.get_paths()] == [4.0, 6.0, 12.0, 14.0]
     legend = [text.get_text() for text in axes.figure.legends[0].get_texts()]
     assert legend == ["path changes", "no path: no gateway path", "no path: no satellite in view"]
 
@@ -100,7 +100,7 @@ def test_the_subtitle_counts_what_the_picture_shows():
     assert texts[0] == "Round-trip time, Bern to Madrid"
     said = texts[1].replace("\N{NO-BREAK SPACE}", " ")
     assert said == (
-        "16 s in steps of 2 s  ·  2 changes of path  ·  no path 37.5 % of the time  ·  "
+        "16 s in steps of 2 s  ·  4 changes of path  ·  no path 37.5 % of the time  ·  "
         "20.0 to 30.0 ms"
     )
 

@@ -6,7 +6,7 @@ Hypatia (IMC 2020): stretch, spread and ratio of the round-trip time, and change
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,7 +100,7 @@ class RttOverTime:
     t_s: FloatArray  # (T,) seconds from there
     rtt_s: FloatArray  # (T,) NaN in an outage
     reason: tuple[str, ...]  # (T,) "" where there is a path
-    is_change: NDArray[np.bool_]  # (T,) from one path to another; outages are no change of path
+    is_change: NDArray[np.bool_]  # (T,) other nodes than just before, found and lost included
     geodesic_m: FloatArray  # (T,)
 
     @property
@@ -120,9 +120,7 @@ def rtt_over_time(
     """Return the best paths of samples; where the ends are comes as (T, 2), latitude, longitude."""
     samples = list(samples)
     nodes = [sample.paths[0][1] if sample.paths else () for sample in samples]
-    is_change = [
-        bool(now and last and now != last) for last, now in zip([(), *nodes], nodes, strict=False)
-    ]
+    is_change = [False, *(now != last for last, now in pairwise(nodes))]
     return RttOverTime(
         start=start,
         end=end,
@@ -130,7 +128,7 @@ def rtt_over_time(
         t_s=np.array([sample.t_s for sample in samples]),
         rtt_s=np.array([sample.paths[0][0] if sample.paths else np.nan for sample in samples]),
         reason=tuple(str(sample.reason or "") for sample in samples),
-        is_change=np.array(is_change, dtype=np.bool_),
+        is_change=np.array(is_change[: len(nodes)], dtype=np.bool_),
         geodesic_m=great_circle_m(*start_deg.T, *end_deg.T),
     )
 
@@ -281,6 +279,7 @@ def _rtt_limits(found: RttOverTime) -> tuple[float, float]:
 def draw_path_ecdf(studies: Sequence[tuple[str, Study]]) -> Any:
     """Return the figure, in matplotlib's present style."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(10, 7.0))
     titled(figure, "Paths between all pairs of sites", _ecdf_subtitle(studies))
@@ -311,6 +310,7 @@ def draw_path_ecdf(studies: Sequence[tuple[str, Study]]) -> Any:
         lines.append(line)
     for axes, (text, least) in zip(panels, _PANELS, strict=True):
         axes.set(xlabel=text, ylim=(0.0, 1.02), xlim=(least, _right_end(axes.lines, least)))
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels[::2]:
         axes.set_ylabel("share of pairs")
     figure.legend(
