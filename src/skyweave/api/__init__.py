@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from skyweave.api.catalogues import catalogue_check, catalogue_update
-from skyweave.api.network import export_hypatia, pairs, path
+from skyweave.api.exports import export_csv, export_hypatia, export_trace
+from skyweave.api.network import pairs, path
 from skyweave.api.pictures import plot
 from skyweave.api.runs import demo, edge, explain, run
 from skyweave.api.scenarios import init, load_scenario
@@ -25,7 +26,9 @@ __all__ = [
     "doctor",
     "edge",
     "explain",
+    "export_csv",
     "export_hypatia",
+    "export_trace",
     "init",
     "load_scenario",
     "pairs",

@@ -13,11 +13,10 @@ from skyweave.errors import InputError
 from skyweave.time import parse_utc
 from skyweave.twin.analysis import analyse as analysis
 from skyweave.twin.endpoints import endpoint, operator_of
-from skyweave.twin.export.hypatia import export_hypatia as write_hypatia
 from skyweave.twin.pairs import pairs_summary, pairs_table, study_pairs
-from skyweave.twin.paths import Sample, paths_over_time
+from skyweave.twin.paths import Endpoint, Sample, paths_over_time
 from skyweave.twin.scenario import Scenario
-from skyweave.twin.world import System, build_system
+from skyweave.twin.world import Part, System, build_system
 
 MAX_SAMPLES = 10_000_000  # of one call
 
@@ -44,21 +43,17 @@ def path(
     restore one.  Of several operators the first one's network is used, or the one named.
     """
     scenario = load_scenario(scenario)
-    t_s = _sample_times(every_s, for_s)
+    t_s = sample_times(every_s, for_s)
     if disjoint not in ("satellite", "edge"):
         raise InputError(f'--disjoint = "{disjoint}": expected satellite or edge')
     system = build_system(scenario)
-    part = system.operator_part(operator or operator_of(system, start, end))
-    world = part.world
-    near, far = endpoint(world, start), endpoint(world, end)
-    if near.name == far.name:
-        raise InputError(f'FROM and TO are both "{near.name}"; give two different places')
-    at_utc = _instant(scenario, at)
-    _warn(system, progress)
+    part, near, far = path_ends(system, start, end, operator)
+    at_utc = instant(scenario, at)
+    warn(system, progress)
     progress("paths: orbits and links")
     found = []
     for sample in paths_over_time(
-        world, near, far, at_utc, t_s,
+        part.world, near, far, at_utc, t_s,
         count=k, disjoint=disjoint, protection=analyse, causes=analyse, world_at=part.at_utc,
     ):  # fmt: skip
         found.append(sample)
@@ -85,13 +80,13 @@ def pairs(
     `out` is a table to write, one row per pair: .csv or .parquet.
     """
     scenario = load_scenario(scenario)
-    t_s = _sample_times(every_s, for_s)
+    t_s = sample_times(every_s, for_s)
     if out is not None:
         _refuse_table(Path(out))
     system = build_system(scenario)
     part = system.operator_part(operator)
-    sites, at_utc = part.world.scenario.sites, _instant(scenario, at)
-    _warn(system, progress)
+    sites, at_utc = part.world.scenario.sites, instant(scenario, at)
+    warn(system, progress)
     progress("pairs: orbits and links")
     study = study_pairs(
         part.world, sites, at_utc, t_s, progress, relays=relays, world_at=part.at_utc
@@ -99,31 +94,6 @@ def pairs(
     if out is not None:
         _write_table(pairs_table(study), Path(out))
     return pairs_summary(study)
-
-
-def export_hypatia(
-    scenario: ScenarioSource,
-    out: str | Path,
-    *,
-    at: str | None = None,
-    every_s: float | None = None,
-    for_s: float | None = None,
-    operator: str | None = None,
-    progress: Progress = silent,
-) -> dict[str, Any]:
-    """Write the forwarding state between a scenario's sites as satgenpy does, for its readers.
-
-    Without `every_s` and `for_s` there is a step for each slot of the scenario.
-    """
-    scenario = load_scenario(scenario)
-    if every_s is None and for_s is None:
-        every_s, for_s = scenario.time.slot_s, scenario.time.duration_s
-    if every_s is None or for_s is None:
-        raise InputError("--every and --for go together, both in seconds above 0")
-    system = build_system(scenario)
-    _warn(system, progress)
-    world = system.operator(operator)
-    return write_hypatia(world, _instant(scenario, at), every_s, for_s, out, progress)
 
 
 def _refuse_table(out: Path) -> None:
@@ -146,16 +116,29 @@ def _write_table(table: pa.Table, out: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _instant(scenario: Scenario, at: str | None) -> np.datetime64:
+def instant(scenario: Scenario, at: str | None) -> np.datetime64:
+    """Return `at`, or when the scenario starts, as written."""
     return parse_utc(at if at is not None else scenario.time.start_utc, "--at")
 
 
-def _warn(system: System, progress: Progress) -> None:
+def warn(system: System, progress: Progress) -> None:
+    """Tell what the reader of a scenario should know before its results."""
     for warning in system.warnings:
         progress(f"warning: {warning}")
 
 
-def _sample_times(every_s: float | None, for_s: float | None) -> np.ndarray[Any, Any]:
+def path_ends(
+    system: System, start: str, end: str, operator: str | None
+) -> tuple[Part, Endpoint, Endpoint]:
+    """Return whose network joins two places, and the places."""
+    part = system.operator_part(operator or operator_of(system, start, end))
+    near, far = endpoint(part.world, start), endpoint(part.world, end)
+    if near.name == far.name:
+        raise InputError(f'FROM and TO are both "{near.name}"; give two different places')
+    return part, near, far
+
+
+def sample_times(every_s: float | None, for_s: float | None) -> np.ndarray[Any, Any]:
     """Return 0, every_s, 2 every_s, ... below for_s."""
     if every_s is None and for_s is None:
         return np.zeros(1)

@@ -1,17 +1,32 @@
 """Pictures of a run, of a sky and of paths."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from skyweave.api.network import instant, path_ends, sample_times, warn
 from skyweave.api.runs import explained
-from skyweave.api.scenarios import Progress, silent
+from skyweave.api.scenarios import Progress, load_scenario, silent
 from skyweave.errors import InputError
-from skyweave.time import parse_utc
+from skyweave.time import instants, parse_utc
 from skyweave.twin.explanation import explain_slot
+from skyweave.twin.pairs import study_pairs
+from skyweave.twin.paths import paths_over_time
 from skyweave.twin.results.folder import load_run
+from skyweave.twin.results.path_plots import (
+    plot_path_ecdf,
+    plot_rtt_over_time,
+    rtt_over_time,
+)
 from skyweave.twin.results.plots import PLOTS, plot_run
 from skyweave.twin.results.sky import plot_sky
 from skyweave.twin.results.style import check_picture
 from skyweave.twin.sky import sky_picture
+from skyweave.twin.world import build_system
+
+SCENARIO_PLOTS = ("sky", "rtt-over-time", "path-ecdf")
 
 
 def plot(
@@ -21,27 +36,82 @@ def plot(
     *,
     terminal: str | None = None,
     at: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    every_s: float | None = None,
+    for_s: float | None = None,
+    beside: Sequence[str | Path] = (),
+    operator: str | None = None,
     progress: Progress = silent,
 ) -> None:
-    """Draw a run folder, or with `what` = "sky" the sky above a terminal of a scenario at `at`."""
-    if what not in (*PLOTS, "sky"):
+    """Draw a run folder, or of a scenario what `what` names.
+
+    "sky" is the sky above `terminal` at `at`; "rtt-over-time" the path from `start` to `end`;
+    "path-ecdf" all pairs of sites, where `beside` are scenarios to draw in the same picture.
+    """
+    if what not in (*PLOTS, *SCENARIO_PLOTS):
         raise InputError(
-            f"--what {what[:60]}: unknown picture; use one of {', '.join(PLOTS)} for a run, or sky "
-            "for a scenario"
+            f"--what {what[:60]}: unknown picture; use one of {', '.join(PLOTS)} for a run, or "
+            f"{', '.join(SCENARIO_PLOTS)} for a scenario"
         )
-    if what != "sky":
-        plot_run(load_run(source), what, Path(out))
-    elif terminal is None or at is None:
-        raise InputError("--what sky: draws one terminal in one slot; give --terminal and --at")
+    out = Path(out)
+    if what in PLOTS:
+        plot_run(load_run(source), what, out)
+    elif what == "sky":
+        _plot_sky(source, terminal, at, out, progress)
+    elif what == "rtt-over-time":
+        _plot_pair(source, (start, end), at, sample_times(every_s, for_s), operator, out, progress)
     else:
-        _plot_sky(source, terminal, at, Path(out), progress)
+        t_s = sample_times(every_s, for_s)
+        _plot_pairs([source, *beside], at, t_s, operator, out, progress)
 
 
-def _plot_sky(source: str | Path, terminal: str, at: str, out: Path, progress: Progress) -> None:
+def _plot_sky(
+    source: str | Path, terminal: str | None, at: str | None, out: Path, progress: Progress
+) -> None:
+    if terminal is None or at is None:
+        raise InputError("--what sky: draws one terminal in one slot; give --terminal and --at")
     check_picture(out)
     at_utc = parse_utc(at, "--at")
     system, row = explained(source, terminal, None, None, None, at_utc)
     slot = system.slot_at(at_utc)
-    for warning in system.warnings:
-        progress(f"warning: {warning}")
+    warn(system, progress)
     plot_sky(sky_picture(system, row, slot, explain_slot(system, row, slot, progress)), out)
+
+
+def _plot_pair(
+    source: str | Path, ends: tuple[str | None, str | None], at: str | None,
+    t_s: np.ndarray[Any, Any], operator: str | None, out: Path, progress: Progress,
+) -> None:  # fmt: skip
+    start, end = ends
+    if start is None or end is None:
+        raise InputError("--what rtt-over-time: draws one pair; give --from and --to")
+    check_picture(out)
+    scenario = load_scenario(source)
+    system = build_system(scenario)
+    part, near, far = path_ends(system, start, end, operator)
+    at_utc = instant(scenario, at)
+    warn(system, progress)
+    progress("paths: orbits and links")
+    samples = list(paths_over_time(part.world, near, far, at_utc, t_s, world_at=part.at_utc))
+    grid = instants(at_utc, t_s)
+    found = rtt_over_time(near.name, far.name, at_utc, samples, near.at_deg(grid), far.at_deg(grid))
+    plot_rtt_over_time(found, out)
+
+
+def _plot_pairs(
+    sources: Sequence[str | Path], at: str | None, t_s: np.ndarray[Any, Any],
+    operator: str | None, out: Path, progress: Progress,
+) -> None:  # fmt: skip
+    check_picture(out)
+    scenarios = [load_scenario(source) for source in sources]
+    studies = []
+    for scenario in scenarios:
+        system = build_system(scenario)
+        part = system.operator_part(operator)
+        warn(system, progress)
+        progress(f"pairs of {scenario.source}: orbits and links")
+        at_utc, sites = instant(scenario, at), part.world.scenario.sites
+        study = study_pairs(part.world, sites, at_utc, t_s, progress, world_at=part.at_utc)
+        studies.append((scenario.title or Path(scenario.source).stem, study))
+    plot_path_ecdf(studies, out)

@@ -46,6 +46,8 @@ OperatorName = Annotated[
 NewFolder = Annotated[Path, typer.Option("--out", help="The folder to write; new, or empty.")]
 Every = Annotated[float | None, typer.Option(help="Seconds between samples.")]
 Span = Annotated[float | None, typer.Option("--for", help="Seconds the samples cover.")]
+From = Annotated[str | None, typer.Option("--from", help="A place, as path takes it.")]
+To = Annotated[str | None, typer.Option("--to", help="The other end of the path.")]
 At = Annotated[str | None, typer.Option("--at", help="A UTC instant: 2026-06-14T12:00:12Z.")]
 
 MAX_REFUSAL = 1000  # characters of a refusal
@@ -273,6 +275,57 @@ def export_hypatia(
     _print(answer, as_json, show.export)
 
 
+@export_app.command("csv")
+def export_csv(
+    scenario: ScenarioFile,
+    out: NewFolder,
+    at: At = None,
+    every: Every = None,
+    span: Span = None,
+    operator: OperatorName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write satellites, laser links, and what the sites see and reach, as plain CSV."""
+    from skyweave import api
+
+    with Progress() as progress:
+        answer = api.export_csv(
+            scenario, out, at=at, every_s=every, for_s=span, operator=operator, progress=progress
+        )
+    _print(answer, as_json, show.export)
+
+
+@export_app.command("trace")
+def export_trace(
+    source: Annotated[
+        Path, typer.Argument(metavar="SCENARIO", help="A scenario, or with --terminal a run.")
+    ],
+    out: NewFolder,
+    start: From = None,
+    end: To = None,
+    terminal: Annotated[
+        str | None, typer.Option(help="Instead of a path, the slots of this terminal.")
+    ] = None,
+    at: At = None,
+    every: Every = None,
+    span: Span = None,
+    rate_bps: Annotated[
+        float | None, typer.Option(help="Bit/s, your figure: for mahimahi and netem.")
+    ] = None,
+    operator: OperatorName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write delay and outages over time, to replay with mahimahi or netem, or as CSV."""
+    from skyweave import api
+
+    with Progress() as progress:
+        answer = api.export_trace(
+            source, out, start=start, end=end, terminal=terminal, at=at, every_s=every, for_s=span,
+            rate_bps=rate_bps, operator=operator, progress=progress,
+        )  # fmt: skip
+    _print(answer, as_json, show.export)
+
+
 @app.command()
 def validate(
     ids: Annotated[
@@ -295,17 +348,34 @@ def validate(
 @app.command()
 def plot(
     source: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a scenario.")],
-    what: Annotated[str, typer.Option(help="rtt, map, coverage or reasons; sky for a scenario.")],
+    what: Annotated[
+        str,
+        typer.Option(
+            help="Of a run rtt, map, coverage or reasons; of a scenario sky, rtt-over-time or "
+            "path-ecdf."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pdf.")],
     terminal: Annotated[str | None, typer.Option(help="Whose sky.")] = None,
     at: At = None,
+    start: From = None,
+    end: To = None,
+    every: Every = None,
+    span: Span = None,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="A scenario to draw beside it; may be repeated.")
+    ] = None,
+    operator: OperatorName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a run, or the sky above a terminal of a scenario."""
+    """Draw a run; or of a scenario a terminal's sky, a path over time, or all pairs of sites."""
     from skyweave import api
 
     with Progress() as progress:
-        api.plot(source, what, out, terminal=terminal, at=at, progress=progress)
+        api.plot(
+            source, what, out, terminal=terminal, at=at, start=start, end=end, every_s=every,
+            for_s=span, beside=beside or (), operator=operator, progress=progress,
+        )  # fmt: skip
     _print({"written": str(out)}, as_json, lambda _: print(out))
 
 
