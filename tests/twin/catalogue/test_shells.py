@@ -297,3 +297,12 @@ def test_an_impossible_shell_is_refused(shape, reason):
 def test_an_impossible_mean_motion_is_refused(mean_motion):
     with pytest.raises(InputError, match="is outside 0 to 17 rev/day"):
         hypatia_shell(mean_motion, 53.0, 72, 22)
+
+
+def test_the_shells_of_a_preset_stay_apart_beside_other_shells():
+    gen1, one = filed_shell("starlink-gen1", EPOCH), walker_delta(550e3, 53.0, 2, 2, 1, EPOCH)
+    whole = combine_shells([one, gen1, one])
+    shells = int(gen1.grid_shell.max()) + 1
+    assert np.unique(whole.grid_shell).tolist() == list(range(shells + 2))
+    lattice = np.stack((whole.grid_shell, whole.grid_plane, whole.grid_slot))
+    assert np.unique(lattice, axis=1).shape[1] == len(whole)

@@ -247,11 +247,15 @@ def _circular(
 
 
 def combine_shells(shells: Sequence[Catalogue]) -> Catalogue:
-    """Return several synthetic shells as one catalogue, numbered anew: 0, 1, … and by row."""
-    numbered = [
-        replace(shell, grid_shell=np.full(len(shell), number, dtype=np.int64))
-        for number, shell in enumerate(shells)
-    ]
+    """Return synthetic shells as one catalogue, numbered anew: shells 0, 1, … and rows in order.
+
+    A preset may itself hold several shells, which stay apart.
+    """
+    numbered, shells_before = [], 0
+    for part in shells:
+        old, number = np.unique(part.grid_shell, return_inverse=True)
+        numbered.append(replace(part, grid_shell=number + shells_before))
+        shells_before += old.size
     whole = concatenate(numbered)
     return replace(whole, norad_id=np.arange(len(whole), dtype=np.int64))
 
