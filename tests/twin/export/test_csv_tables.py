@@ -1,6 +1,7 @@
 """CSV tables of a network: read back and held against `path`, snapshots and each other."""
 
 import csv
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -212,6 +213,20 @@ def test_what_has_failed_is_left_out_while_it_lasts(tables, tmp_path):
     for row in during:
         path = skyweave.path(scenario, row["from"], row["to"], at="2026-06-14T12:00:22Z")
         assert row["satellites"].split() == path["samples"][0]["nodes"][1:-1]
+
+
+def test_satellites_that_only_relay_are_marked_and_in_nobody_s_view(tmp_path):
+    world = build_world(scenario_of(tmp_path))
+    serves = np.arange(720) % 3 > 0
+    world = replace(world, fleet=replace(world.fleet, serves=serves))
+    export_csv(world, parse_utc(TIME["start_utc"]), np.zeros(1), tmp_path / "out")
+    found = read(tmp_path / "out")
+    assert [row["on_station"] for row in found["satellites"]] == [str(int(x)) for x in serves]
+    assert all(row["x_itrf_m"] for row in found["satellites"])
+    on_station = set(world.fleet.catalogue.norad_id[serves].tolist())
+    assert {int(row["norad_id"]) for row in found["views"]} <= on_station
+    ends = [row["satellites"].split()[k] for row in found["paths"] for k in (0, -1) if row["hops"]]
+    assert set(map(int, ends)) <= on_station
 
 
 @pytest.mark.parametrize("sites", [[], SITES[:1]])

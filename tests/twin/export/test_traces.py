@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,6 +149,7 @@ read -r up _ </proc/uptime
 echo "$up $*" >>"$TC_LOG"
 case "$*" in *" $TC_FAILS "*) exit 2 ;; esac
 """
+TC = shutil.which("tc", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin{os.pathsep}/sbin")
 HANDLE = "dev veth0 root handle 5357:"
 SETTINGS = "limit 1000 rate 5000000bit"
 
@@ -287,6 +289,20 @@ def test_the_exported_script_has_the_delays_of_the_table(outage):
         if row["up"] == "1":
             delay_s = int(delay_us.removesuffix("us")) * 1e-6
             assert abs(delay_s - float(row["one_way_delay_s"])) <= HALF_A_MICROSECOND_S * 1.001
+
+
+@pytest.mark.skipif(TC is None, reason="no tc on this machine")
+def test_the_real_tc_understands_every_command_of_the_script(tmp_path):
+    """No such device exists, and tc reads all of the words before it looks for the device."""
+    script = script_of(tmp_path, [0.012, np.nan, 0.0135, 0.0135])
+    commands = subprocess.run(
+        ["sh", script, "-n", "skyweave-none"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert len(commands) == 3
+    for command in commands:
+        words = command.partition(": tc ")[2].split()
+        done = subprocess.run([TC, *words], capture_output=True, text=True, check=False)
+        assert done.stderr.strip() == 'Cannot find device "skyweave-none"'
 
 
 def test_a_failure_of_all_satellites_in_view_is_an_outage_while_it_lasts(tmp_path):
