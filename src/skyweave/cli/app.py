@@ -132,7 +132,8 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="KIND:ID",
-            help="What has failed: gateway:ID, country:XX, operator:NAME or pop:ID; repeatable.",
+            help="What has failed: satellite, link, plane, gateway, pop, country, operator or core, "
+            "as in country:DE; repeatable.",
         ),
     ] = None,
     as_json: AsJson = False,

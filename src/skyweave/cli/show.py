@@ -183,10 +183,13 @@ def _analysis(found: dict[str, Any]) -> None:
         if stretch is not None:
             rows[f"stretch over {bound}"] = " / ".join(f"{stretch[s]:.3f}" for s in stretch)
     protected = analysis["protection"]
+    if analysis["unreachable_share"]:
+        rows["without a path"] = f"{analysis['unreachable_share']:.2%}"
     cut_by = sorted({name for sample in protected for name in sample["cut_by"]})
     worst_s = [sample["worst_rtt_s"] for sample in protected if not sample["cut_by"]]
-    rows["worst after one failure"] = _ms(max(worst_s)) if worst_s else "no path"
-    rows["cut by one failure of"] = ", ".join(cut_by) or "nothing"
+    if protected:
+        rows["worst after one failure"] = _ms(max(worst_s, default=None))
+        rows["cut by one failure of"] = ", ".join(cut_by) or "nothing"
     _pairs("Analysis", rows)
     for text in dict.fromkeys(s["cause"]["text"] for s in found["samples"] if "cause" in s):
         print(text)
