@@ -107,7 +107,9 @@ def _run_of(source: ScenarioSource, terminal: str, folder: Path, progress: Progr
     """Return a run folder as it is, or the run of a scenario with that terminal alone."""
     if not isinstance(source, Scenario) and Path(source).is_dir():
         return load_run(source)
-    system = build_system(load_scenario(source))
+    scenario = load_scenario(source)
+    every_slot = scenario.results.model_copy(update={"access": "all"})
+    system = build_system(scenario.model_copy(update={"results": every_slot}))
     warn(system, progress)
     system = system.only_terminal(terminal_row(system, terminal))
     return run_system(system, folder / "run", 1, progress)
