@@ -71,7 +71,10 @@ REFUSALS = {
     "a terminal twice somewhere": (MINIMAL + TERMINAL + 'track = "x.csv"\n', "or a track"),
     "a set without a source": (MINIMAL + "[[terminal_sets]]\ncount = 3\n", "needs either file"),
     "an unknown service class": (MINIMAL + TERMINAL + 'service_class = "gold"\n', "'lifeline'"),
-    "an unknown laser plan": (MINIMAL + '[isl]\nplan = "mesh"\n', "isl.plan: found 'mesh', expected one of none, plus-grid"),
+    "an unknown laser plan": (
+        MINIMAL + '[isl]\nplan = "mesh"\n',
+        "isl.plan: found 'mesh', expected one of none, plus-grid",
+    ),
     "a direct-to-cell class": (
         MINIMAL + 'use = ["direct_to_cell"]\n',
         "catalogue.use[0] = 'direct_to_cell': input should be 'on_station'",

@@ -1,4 +1,4 @@
-"""Write the packaged scenarios hypatia/*.toml: published workloads with their site file's 100 cities.
+"""Write the packaged scenarios hypatia/*.toml: published workloads with the 100 cities.
 
 SKYWEAVE_REFERENCE_DATA=FOLDER python tools/data/hypatia_scenarios.py
 """

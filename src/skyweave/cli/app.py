@@ -132,8 +132,8 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="KIND:ID",
-            help="What has failed: satellite, link, plane, gateway, pop, country, operator or core, "
-            "as in country:DE; repeatable.",
+            help="What has failed, as in country:DE; repeatable. Kinds: satellite, link, plane, "
+            "gateway, pop, country, operator, core.",
         ),
     ] = None,
     as_json: AsJson = False,
