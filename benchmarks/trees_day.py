@@ -1,6 +1,6 @@
-"""A day of shortest-path trees: 1,000 sources x the real fleet x 5,760 slots of 15 s, one thread.
+"""Hours of shortest-path trees: 1,000 sources x the real fleet x slots of 15 s, one thread.
 
-    python benchmarks/trees_day.py [--slots N]
+    python benchmarks/trees_day.py [--slots 5760 for a day; 240, an hour, by default]
 
 The laser links and their lengths are made anew for each slot, as a user's would be, and streamed
 through `tree_blocks`: cost, hops and next hop of every satellite.  Limits: 2 GB, and later slots
@@ -22,7 +22,7 @@ from skyweave.twin.routing import tree_blocks
 from skyweave.twin.snapshots import snapshots
 from skyweave.twin.world import World, build_world
 
-SOURCES, SLOTS, SLOT_S, SLOTS_AN_HOUR = 1000, 5760, 15.0, 240
+SOURCES, SLOT_S, SLOTS_AN_HOUR = 1000, 15.0, 240
 MAX_MEMORY_BYTES, MAX_LATE_OVER_EARLY = 2e9, 1.25  # the second: a shared machine's drift
 FLEET = """
 title = "Trees of a day"
@@ -43,7 +43,7 @@ Network = tuple[np.ndarray, np.ndarray]
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--slots", type=int, default=SLOTS, help="15 s each; a day by default")
+    parser.add_argument("--slots", type=int, default=SLOTS_AN_HOUR, help="15 s each; a day: 5760")
     slots = parser.parse_args().slots
     world = fleet()
     sources = some_sources(next(networks(world, 1)))

@@ -1,17 +1,17 @@
 """The validation page: counts, tables, and nothing in them that Markdown would eat."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
-from skyweave import __version__
+from skyweave import __version__, api
+from skyweave.errors import InputError
 from skyweave.validation import as_markdown, validate
 from skyweave.validation.table import published_rows
 
 ROOT = Path(__file__).parents[2]
-PAGE, TOOL = ROOT / "docs" / "validation.md", ROOT / "tools" / "validation_page.py"
+PAGE = ROOT / "docs" / "validation.md"
 WEATHER = {"PHY-04", "PHY-06", "PHY-08"}
 QUICK = ["CEL", "OSO", "PHY", "ORB", "TOP-03", "HAN-07", "HAN-02", "REG-23", "MEA"]
 
@@ -67,30 +67,15 @@ def test_the_committed_page_lists_every_row_once_and_is_what_the_quick_checks_sa
     except ModuleNotFoundError:
         fresh = {row_id: line for row_id, line in fresh.items() if row_id not in WEATHER}
     changed = {row_id for row_id, line in fresh.items() if known[row_id] != line}
-    assert changed == set(), "run tools/validation_page.py"
+    assert changed == set(), "run skyweave validate --out docs/validation.md"
 
 
-def tool():
-    specification = importlib.util.spec_from_file_location("page_tool", TOOL)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def test_the_command_writes_the_page_of_what_it_computed(tmp_path):
+    page = tmp_path / "page.md"
+    assert api.validate(["CEL"], out=page) == validate(["CEL"])
+    assert page.read_text(encoding="utf-8") == as_markdown(validate(["CEL"]))
 
 
-def test_the_tool_writes_the_page(monkeypatch, tmp_path, capsys):
-    writer = tool()
-    monkeypatch.setattr(writer, "PAGE", tmp_path / "validation.md")
-    monkeypatch.setattr(writer, "find_spec", lambda name: name)
-    monkeypatch.setattr(writer, "validate", lambda progress: validate(["CEL"], progress))
-    writer.main()
-    assert (tmp_path / "validation.md").read_text() == as_markdown(validate(["CEL"]))
-    assert "CEL-02: cell area" in capsys.readouterr().err
-
-
-def test_the_tool_writes_no_page_without_the_rows_on_weather(monkeypatch, tmp_path):
-    writer = tool()
-    monkeypatch.setattr(writer, "PAGE", tmp_path / "validation.md")
-    monkeypatch.setattr(writer, "find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match="pip install 'skyweave"):
-        writer.main()
-    assert list(tmp_path.iterdir()) == []
+def test_a_page_in_no_folder_is_refused_before_anything_is_computed(tmp_path):
+    with pytest.raises(InputError, match="there is no folder"):
+        api.validate(["CEL"], out=tmp_path / "none" / "page.md", progress=pytest.fail)

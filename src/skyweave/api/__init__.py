@@ -16,8 +16,8 @@ from skyweave.api.network import pairs, path
 from skyweave.api.pictures import plot
 from skyweave.api.runs import demo, edge, explain, run
 from skyweave.api.scenarios import init, load_scenario
+from skyweave.api.validation import validate
 from skyweave.doctor import examine
-from skyweave.validation import validate
 
 __all__ = [
     "catalogue_check",

@@ -333,13 +333,14 @@ def validate(
         list[str] | None,
         typer.Argument(metavar="[ID ...]", help="Rows or families: HYP-10, CEL. [all]"),
     ] = None,
+    out: Annotated[Path | None, typer.Option(help="A page to write as well, in Markdown.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute published results anew: expected, actual, verdict."""
     from skyweave import api
 
     with Progress() as progress:
-        found = api.validate(ids or (), progress=progress)
+        found = api.validate(ids or (), out=out, progress=progress)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False))
     else:

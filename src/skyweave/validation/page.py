@@ -13,7 +13,7 @@ _HEAD = """\
 What others published, beside what Skyweave {version} computes for the same workload. `expected` and
 `tolerance` are those of the table that ships with the package (`published_results.csv`; rows marked
 "computed" there are independent recomputations, not publications). The page is made by
-`tools/validation_page.py`; a row can be repeated alone:
+`skyweave validate --out docs/validation.md`; a row can be repeated alone:
 
 ```python
 from skyweave.validation import validate
