@@ -202,7 +202,8 @@ def pairs(found: dict[str, Any]) -> None:
         "pairs never with a path": found["unreachable_pairs"],
         "pairs with one at times": found["interrupted_pairs"],
     }
-    columns = {
+    _pairs("All pairs", rows)
+    of_pairs = {
         "shortest RTT": (found["rtt_s"]["min"], 1e3, " ms"),
         "longest RTT": (found["rtt_s"]["max"], 1e3, " ms"),
         "longest less shortest": (found["rtt_s"]["spread"], 1e3, " ms"),
@@ -210,10 +211,11 @@ def pairs(found: dict[str, Any]) -> None:
         "longest over straight fibre": (found["stretch"]["fibre"], 1.0, ""),
         "changes of path": (found["path_changes"], 1.0, ""),
     }
-    for name, (shares, scale, unit) in columns.items():
-        known = [f"{value * scale:.4g}{unit}" for value in shares.values() if value is not None]
-        rows[f"{name}, p5 / p50 / p95 / max"] = " / ".join(known) or "none"
-    _pairs("All pairs", rows)
+    shares = _table("Of all pairs", "", "5 %", "50 %", "95 %", "largest")
+    for name, (values, scale, unit) in of_pairs.items():
+        cells = (_or_unknown(v and v * scale, ".4g") for v in values.values())
+        shares.add_row(name, *(f"{cell}{unit}" for cell in cells))
+    Console().print(shares)
     busiest = _table("Busiest", "satellite", "share of paths")
     for each in found["busiest_satellites"]:
         busiest.add_row(str(each["norad_id"]), f"{each['share']:.2%}")
