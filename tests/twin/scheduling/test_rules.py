@@ -103,6 +103,8 @@ def test_a_rule_that_does_not_score_every_candidate_is_refused(own_rule, body):
     [
         ("raise KeyError('boom')", "failed: KeyError: 'boom'"),
         ("candidates.range_m[:] = 0; return candidates.range_m", "failed: ValueError: assignment"),
+        ("raise SystemExit(0)", "failed: SystemExit: 0"),
+        (r"raise ValueError('two\nlines')", "failed: ValueError: two lines"),
     ],
 )
 def test_a_rule_that_fails_or_writes_to_its_input_is_one_line(own_rule, body, text):

@@ -69,6 +69,9 @@ def test_a_chain_in_ten_lines_links_what_it_says(tmp_path):
         (CHAIN.replace("degree = 2", ""), "own.py:Chain", "", "failed: AttributeError"),
         (CHAIN.replace("LinkLimits()", "None"), "own.py:Chain", "", "a plan needs degree, limits"),
         (CHAIN.replace("self.count =", "1 / 0 #"), "own.py:Chain", "", "failed: ZeroDivisionError"),
+        (CHAIN.replace("self.count =", "raise SystemExit(0) #"), "own.py:Chain", "", "SystemExit"),
+        (CHAIN.replace("degree = 2", "degree = 10**7"), "own.py:Chain", "", "expected 0 to 64"),
+        (CHAIN.replace("degree = 2", "degree = -1"), "own.py:Chain", "", "expected 0 to 64"),
     ],
 )
 def test_what_is_no_plan_is_refused_in_one_line(tmp_path, code, plan, more, expected):
@@ -78,7 +81,8 @@ def test_what_is_no_plan_is_refused_in_one_line(tmp_path, code, plan, more, expe
 
 
 @pytest.mark.parametrize(
-    "links", ["[[0, 12]]", "np.zeros(3)", "[[0.5, 1.5]]", "1 / 0", "[['a', 'b']]"]
+    "links",
+    ["[[0, 12]]", "np.zeros(3)", "[[0.5, 1.5]]", "1 / 0", "[['a', 'b']]", "exit(3)"],
 )
 def test_links_that_cannot_be_are_refused_in_one_line(tmp_path, links):
     code = CHAIN.replace("return as_edges(rows, rows + 1)", f"return {links}")
@@ -86,3 +90,13 @@ def test_links_that_cannot_be_are_refused_in_one_line(tmp_path, links):
     with pytest.raises(InputError, match=r"isl\.plan \"own\.py:Chain\"") as refusal:
         isl_plan(world, world.grid.epoch_utc).links(None, 0, np.zeros((12, 3)))
     assert "\n" not in str(refusal.value)
+
+
+def test_what_a_plan_prints_does_not_reach_stdout(tmp_path, capsys):
+    code = CHAIN.replace("self.count =", "print('made'); self.count =")
+    code = code.replace("rows = np", "print('linked'); rows = np")
+    world = build_world(scenario(tmp_path, code))
+    isl_plan(world, world.grid.epoch_utc).links(None, 0, np.zeros((12, 3)))
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert {"made", "linked"} <= set(found.err.split())

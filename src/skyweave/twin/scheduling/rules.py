@@ -9,9 +9,7 @@ scores go to the lower NORAD id.  A rule of your own is a function of ten lines 
 named in the scenario as `rule = "my_rules.py:prefer_east"`.
 """
 
-import contextlib
 import difflib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from numpy.typing import NDArray
 from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.errors import InputError
 from skyweave.kernels import kernel
-from skyweave.plugins import load_function
+from skyweave.plugins import load_function, running_own
 from skyweave.twin.scheduling.candidates import Candidates, FloatArray
 
 Score = Callable[[Candidates], FloatArray]
@@ -74,12 +72,8 @@ def find_rule(name: str, folder: Path = Path()) -> Rule:
 
 def score_candidates(rule: Rule, candidates: Candidates) -> FloatArray:
     """Return the score of every candidate, (P,); one without a path scores -inf."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to the answer
-            score = np.asarray(rule.score(candidates), dtype=np.float64)
-    except Exception as error:  # a plug-in may fail in any way; its author gets one clear line
-        what = f"{type(error).__name__}: {error}"
-        raise InputError(f'assignment.rule "{rule.name}" failed: {what}') from error
+    with running_own(f'assignment.rule "{rule.name}" failed'):
+        score = np.asarray(rule.score(candidates), dtype=np.float64)
     has_path = np.isfinite(candidates.path_s)
     if score.shape != has_path.shape or not np.isfinite(score[has_path]).all():
         raise InputError(

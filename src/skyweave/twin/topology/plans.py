@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from skyweave.errors import InputError
-from skyweave.plugins import load_function
+from skyweave.plugins import load_function, running_own
 from skyweave.twin.catalogue.elements import Catalogue
 from skyweave.twin.scenario.models import Isl, checked_plan
 from skyweave.twin.topology.crosslinks import POLICIES
@@ -32,6 +32,7 @@ from skyweave.twin.topology.motifs import (
 # What holds where `[isl]` does not say otherwise.
 MAX_RANGE_M = {"nearest-n": NEAREST_MAX_RANGE_M, "fleet": FLEET_MAX_RANGE_M}
 ACQUISITION_S = {"fleet": FLEET_ACQUISITION_S}
+MAX_DEGREE = 64  # links per satellite of a plan of one's own; tables of neighbours are as wide
 
 
 def make_plan(
@@ -104,13 +105,13 @@ def _own_plan(
     relays: BoolArray,
 ) -> IslPlan:  # fmt: skip
     make = load_function(name, folder, "isl.plan")
-    try:
+    with running_own(f'isl.plan "{name}" failed'):
         plan: IslPlan = make(catalogue, epoch_utc, slot_s, relays)
-        degree, limits = int(plan.degree), plan.limits
-    except Exception as error:  # a plug-in may fail in any way; its author gets one clear line
-        raise _failed(name, error) from error
-    if not isinstance(limits, LinkLimits) or not callable(getattr(plan, "links", None)):
+        degree, limits, links = int(plan.degree), plan.limits, getattr(plan, "links", None)
+    if not isinstance(limits, LinkLimits) or not callable(links):
         raise InputError(f'isl.plan "{name}": a plan needs degree, limits (LinkLimits) and links')
+    if not 0 <= degree <= MAX_DEGREE:
+        raise InputError(f'isl.plan "{name}": degree = {degree}, expected 0 to {MAX_DEGREE}')
     return _OwnPlan(name, plan, degree, limits)
 
 
@@ -125,10 +126,8 @@ class _OwnPlan:
 
     def links(self, previous: EdgeArray | None, slot: int, sat_itrf_m: FloatArray) -> EdgeArray:
         """Return the planned edges; see `isl.IslPlan`."""
-        try:
+        with running_own(f'isl.plan "{self.name}" failed'):
             edges = np.asarray(self.plan.links(previous, slot, sat_itrf_m))
-        except Exception as error:
-            raise _failed(self.name, error) from error
         rows = len(sat_itrf_m)
         is_table = edges.ndim == 2 and edges.shape[1] == 2 and edges.dtype.kind in "iu"
         if not is_table or (edges.size and not 0 <= edges.min() <= edges.max() < rows):
@@ -137,7 +136,3 @@ class _OwnPlan:
                 f"return whole numbers (E, 2), rows 0 to {rows - 1}, as as_edges makes them"
             )
         return as_edges(edges[:, 0], edges[:, 1])
-
-
-def _failed(name: str, error: Exception) -> InputError:
-    return InputError(f'isl.plan "{name}" failed: {type(error).__name__}: {error}')
