@@ -242,7 +242,7 @@ CASES = {
     "a sky that is a folder": (listed('obstruction = "."'), "a folder"),
     "a picture of no name": (picture(out="x"), "ends in .png"),
     "a picture in no folder": (picture(out="none/x.png"), "make it first"),
-    "a picture of the Sky": (picture(what="Sky"), "or sky for a scenario"),
+    "a picture of the Sky": (picture(what="Sky"), "path-ecdf for a scenario"),
     "a sky after the run": (picture(at="2027-01-01T00:00:00Z"), "is outside the run"),
     "a sky of nobody": (picture(terminal="\x1b[31m\n"), "no terminal"),
     # The ground, and what fails there

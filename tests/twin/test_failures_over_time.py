@@ -28,7 +28,7 @@ from skyweave.twin.pipeline import network_pairs, networks, serve
 from skyweave.twin.run import run_system
 from skyweave.twin.scenario import build_scenario
 from skyweave.twin.topology import FeederLinks
-from skyweave.twin.world import Part, build_system, gateway_itrf, gateway_mask
+from skyweave.twin.world import Breakage, Part, build_system, gateway_itrf, gateway_mask
 
 GRID = {"isl": {"plan": "plus-grid"}}
 SLOT_S, SLOTS = 15, 20
@@ -344,6 +344,7 @@ BAD = [
     ({"kind": "gateway", "share": 0}, "share = 0 in failures.*greater than 0"),
     ({"kind": "gateway", "share": 1.1}, "share = 1.1 in failures.*less than or equal to 1"),
     ({"kind": "gateway", "share": float("nan")}, "share = nan in failures"),
+    ({"kind": "gateway", "share": True}, "share = true in failures.*should be a valid number"),
     ({"kind": "gateway", "ids": "turin"}, "expected a list in brackets"),
     ({"kind": "gateway", "ids": [""]}, "failures"),
     ({"kind": "gateway", "ids": ["x" * 201]}, "failures"),
@@ -353,7 +354,7 @@ BAD = [
     ({"kind": "country", "ids": ["de"]}, 'country "de" is unknown.*mean "DE"'),
     ({"kind": "core", "share": 0.5}, 'kind = "core" takes the names of operators as ids'),
     ({"kind": "core", "operator": "network"}, 'kind = "core" takes the names of operators'),
-    ({"kind": "core", "ids": ["other"]}, 'no core "other"; there are network'),
+    ({"kind": "core", "ids": ["other"]}, 'no operator "other"; there are network'),
     ({"kind": "pop", "share": 0.5, "operator": "x"}, 'no operator "x"; there are network'),
     ({"kind": "pop", "share": 0.5, "to": 3}, 'unknown key "to" in failures.*did you mean "to_utc"'),
     ({"kind": "pop", "share": 0.5, "to_utc": 3}, "found 3, expected a time"),
@@ -383,7 +384,7 @@ def test_a_whole_operator_needs_its_name_where_there_are_several(tmp_path):
 
 def test_too_many_failures_are_refused(tmp_path):
     many = [{"kind": "gateway", "ids": ["turin"]}] * 1001
-    with pytest.raises(InputError, match="at most 1000 items"):
+    with pytest.raises(InputError, match=r"a list of 1001: expected at most 1000 items$"):
         build_scenario(content(tmp_path) | {"failures": many}, "many", tmp_path)
 
 
@@ -415,3 +416,23 @@ def test_an_instant_knows_the_failures_of_the_instant(tmp_path):
     ]  # fmt: skip
     assert part.at_utc(moments[0]) is part.world
     assert part.at_utc(moments[1]) is part.at_slot(2)
+
+
+@pytest.mark.parametrize("slot_s", [1.1, 2.7, 15.0])
+def test_a_window_from_boundary_to_boundary_touches_no_slot_beside(slot_s):
+    """3.3 s are no three times 1.1 s in floating point."""
+    for first in range(1, 26):
+        begin_s, end_s = float(f"{first * slot_s:.1f}"), float(f"{(first + 2) * slot_s:.1f}")
+        assert Breakage(None, begin_s, end_s).slots(slot_s) == (first, first + 2)
+    assert Breakage(None, -np.inf, np.inf).slots(slot_s) == (-np.inf, np.inf)
+
+
+def test_no_gateway_is_blamed_where_none_has_failed(tmp_path):
+    """All links fail, and a PoP that nobody uses."""
+    ring = {**FEW, "isl": {"plan": "ring"}}
+    links = {"kind": "link", "share": 1.0}
+    unused = {"kind": "pop", "ids": ["madrid"]}
+    alone, _ = access_of(failing(tmp_path, links, **ring), tmp_path)
+    both, whole = access_of(failing(tmp_path, links, unused, **ring), tmp_path)
+    lost = (whole.state == "served") & (both.state == "out") & (whole.pop_id != "madrid")
+    assert both.reason[lost].astype(object).equals(alone.reason[lost].astype(object))

@@ -6,6 +6,7 @@ import pytest
 from tests.support.small_network import content
 
 import skyweave
+from skyweave import api
 from skyweave.twin.scenario import build_scenario
 
 SITES = [
@@ -92,3 +93,49 @@ def test_no_pair_has_a_path_while_the_core_has_failed(tmp_path):
     failure = {"kind": "core", "ids": ["network"], **WINDOW}
     summary = skyweave.pairs(scenario(tmp_path, failure), every_s=EVERY_S, for_s=FOR_S)
     assert summary["unreachable_share"] == pytest.approx(len(FAILED_S) * EVERY_S / FOR_S)
+
+
+def test_gateways_that_relay_count_in_no_share(tmp_path):
+    summary = skyweave.pairs(scenario(tmp_path), relays="gateways")
+    shares = [each["share"] for each in summary["busiest_satellites"] + summary["busiest_links"]]
+    assert shares
+    assert max(shares) <= 1.0
+
+
+def test_a_link_that_has_failed_is_acquired_anew(tmp_path):
+    """60 s out of order, and as long again until it is acquired: as in a run."""
+    plan = {"isl": {"plan": "plus-grid", "acquisition_s": 60}}
+    failure = {"kind": "link", "share": 1.0, **WINDOW}
+    whole = {**content(tmp_path, sites=SITES), **plan, "failures": [failure]}
+    slow = build_scenario(whole, "small", tmp_path)
+    found = skyweave.path(slow, "Berlin", "Nairobi", every_s=15, for_s=300)["samples"]
+    at_once = skyweave.path(
+        build_scenario({**whole, "failures": []}, "small", tmp_path),
+        "Berlin", "Nairobi", every_s=15, for_s=300,
+    )["samples"]  # fmt: skip
+    differs = [now["t_s"] for now, then in zip(found, at_once, strict=True) if now != then]
+    assert differs
+    assert 60.0 <= min(differs) <= max(differs) < 180.0
+    assert max(differs) > 120.0
+
+
+def test_the_exported_state_leads_round_what_has_failed(tmp_path):
+    shell = {"pattern": "hypatia", "mean_motion_rev_day": 15.19, "inclination_deg": 53.0}
+    shell |= {"planes": 24, "per_plane": 22}
+    whole = {
+        **content(tmp_path, sites=SITES),
+        "time": {"start_utc": "2000-01-01T00:00:00Z", "duration_s": 15},
+        "shells": [shell],
+        "isl": {"plan": "plus-grid"},
+    }
+    failures = [{"kind": "satellite", "share": 0.2}]
+    rows = {}
+    for name, failed in (("whole", []), ("left", failures)):
+        scenario_ = build_scenario({**whole, "failures": failed}, "small", tmp_path)
+        api.export_hypatia(scenario_, tmp_path / name, every_s=1, for_s=1)
+        (state,) = (tmp_path / name).glob("dynamic_state_*/fstate_0.txt")
+        rows[name] = {tuple(line.split(",")[:2]): line for line in state.read_text().split()}
+    assert rows["whole"].keys() == rows["left"].keys()
+    unreachable = [line for line in rows["left"].values() if line.endswith("-1,-1,-1")]
+    assert len(unreachable) >= 0.2 * 24 * 22 * len(SITES) * 0.9
+    assert len(unreachable) > sum(line.endswith("-1,-1,-1") for line in rows["whole"].values())

@@ -35,8 +35,10 @@ def export_hypatia(
     every_s, for_s = _span(scenario, every_s, for_s)
     system = build_system(scenario)
     warn(system, progress)
-    world = system.operator(operator)
-    return write_hypatia(world, instant(scenario, at), every_s, for_s, out, progress)
+    part = system.operator_part(operator)
+    return write_hypatia(
+        part.world, instant(scenario, at), every_s, for_s, out, progress, world_at=part.at_utc
+    )
 
 
 def export_csv(

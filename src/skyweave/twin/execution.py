@@ -133,14 +133,16 @@ def _causes(world: World, before: AccessChunk, now: AccessChunk) -> NDArray[np.i
     """Return why the service of `before` has ended, shape (K, S), where it has.
 
     First what it went through; but others that failed may have taken its place at antennas and on
-    the way to a gateway.  What neither explains keeps its natural reason.
+    the way to a gateway.  What neither explains, or failed laser links may, keeps its natural reason.
     """
     sat, gateway, pop = Reason.SATELLITE_FAILED, Reason.GATEWAY_FAILED, Reason.POP_FAILED
     otherwise = now.reason
     if not world.sat_is_up.all():
         otherwise = np.full_like(now.reason, sat.number)
-    if not world.ground_is_up:
+    if not world.gateway_is_up.all():
         otherwise = np.full_like(now.reason, gateway.number)
+    if world.failed_links:
+        otherwise = now.reason
     failed = [
         ~np.append(is_up, True)[rows]
         for is_up, rows in (

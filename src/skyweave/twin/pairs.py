@@ -66,6 +66,12 @@ class PairNodes:
     node: RowArray
     satellites: int
 
+    def of_sites(self, sites: int) -> PairWays:
+        """Return the ways between sites alone, without those of the gateways that relay."""
+        hops, digest, start = self.ways
+        own = (slice(sites), slice(sites))
+        return PairWays(hops[own], digest[own], start[own])
+
     def between(self, start: int, end: int) -> list[int]:
         """Return what lies between two sites, in order: satellites by row, [] where no way is.
 
@@ -283,7 +289,7 @@ def study_pairs(
     for now, sample in _samples(world, sites, at_utc, t_s, relays, True, world_at):
         assert sample.nodes is not None
         seen.add(sample)
-        uses.add(sample.nodes.ways, sample.nodes.node, now.neighbour)
+        uses.add(sample.nodes.of_sites(len(sites)), sample.nodes.node, now.neighbour)
         if seen.instants % 100 == 0:
             progress(f"pairs: {seen.instants} of {t_s.size}")
     ways = max(1, int(np.triu(seen.reachable, 1).sum()))

@@ -131,8 +131,7 @@ def failure_records(system: System) -> tuple[FailureRecord, ...]:
     records = []
     for number, failure in enumerate(system.failures):
         broken = [(part.world.operator, part.breakages[number]) for part in system.parts]
-        span = np.array([broken[0][1].begin_s, broken[0][1].end_s]) / slot_s
-        begin, end = np.clip(span, 0.0, slots)
+        first, stop = np.clip(broken[0][1].slots(slot_s), 0, slots)
         records.append(
             FailureRecord(
                 kind=failure.kind,
@@ -140,8 +139,8 @@ def failure_records(system: System) -> tuple[FailureRecord, ...]:
                 share=failure.share,
                 from_utc=failure.from_utc,
                 to_utc=failure.to_utc,
-                first_slot=int(np.floor(begin)),
-                stop_slot=int(np.ceil(end)),
+                first_slot=int(first),
+                stop_slot=int(stop),
                 names={
                     operator: None if each.effect.links.draws else each.effect.names
                     for operator, each in broken

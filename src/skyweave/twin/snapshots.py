@@ -39,6 +39,7 @@ class Snapshot(NamedTuple):
     sat_itrf_m: FloatArray  # (N, 3), NaN where there is no valid position
     neighbour: RowArray  # (N, K) satellite rows, -1 after the last
     length_m: FloatArray  # (N, K), inf where there is no link
+    all_itrf_m: FloatArray  # (N, 3), those that have failed among them
 
 
 def snapshots(
@@ -83,7 +84,7 @@ def _chunk(
     for utc, t_s, all_m in zip(grid.utc, grid.t_s.tolist(), sat_itrf_m, strict=True):
         now = world_at(utc)
         now_m = now.in_order(all_m)
-        yield Snapshot(now, t_s, now_m, *lasers.at(now, t_s, now_m))
+        yield Snapshot(now, t_s, now_m, *lasers.at(now, t_s, now_m), all_m)
 
 
 class _Lasers:
@@ -115,11 +116,17 @@ class _Lasers:
     def _next(self, before: LinkState | None) -> LinkState:
         slot = 0 if before is None else before.slot + 1
         start_m, self._end_m = self._end_m, self._boundary(slot + 1)
-        return step(self._plan, before, slot, start_m, self._end_m)
+        state = step(self._plan, before, slot, start_m, self._end_m)
+        if not self._plan.limits.acquisition_slots:
+            return state  # a link is back as soon as it is in order
+        now = self._world_at(self._start(slot).utc[0])
+        return state.without(now.has_failed(state.planned))
 
     def _boundary(self, slot: int) -> FloatArray:
         """Return the satellites at the start of a slot, (N, 3)."""
-        grid = TimeGrid(self._at_utc, np.array([slot * self._world.scenario.time.slot_s]))
-        catalogue, orientation = self._world.fleet.catalogue, self._world.orientation
-        positions = propagate(catalogue, grid, orientation, records=self._records)
+        grid, catalogue = self._start(slot), self._world.fleet.catalogue
+        positions = propagate(catalogue, grid, self._world.orientation, records=self._records)
         return self._world_at(grid.utc[0]).in_order(positions.sat_itrf_m[0])
+
+    def _start(self, slot: int) -> TimeGrid:
+        return TimeGrid(self._at_utc, np.array([slot * self._world.scenario.time.slot_s]))

@@ -138,6 +138,12 @@ class Breakage:
     begin_s: float  # -inf = before the run
     end_s: float  # inf = after it
 
+    def slots(self, slot_s: float) -> tuple[float, float]:
+        """Return the first slot that it touches and the first one after it, -inf and inf too."""
+        # To a billionth of a slot: three slots of 1.1 s and 3.3 s are the same instant.
+        begin, end = np.round(np.array([self.begin_s, self.end_s]) / slot_s, 9)
+        return float(np.floor(begin)), float(np.ceil(end))
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -150,9 +156,8 @@ class Part:
 
     def at_slot(self, slot: int) -> World:
         """Return the world with all failures that hold in any part of a slot."""
-        slot_s = self.world.scenario.time.slot_s
-        spans = [(b.begin_s / slot_s, b.end_s / slot_s) for b in self.breakages]
-        return self._with([begin < slot + 1 and end > slot for begin, end in spans])
+        spans = [each.slots(self.world.scenario.time.slot_s) for each in self.breakages]
+        return self._with([first <= slot < stop for first, stop in spans])
 
     def at_utc(self, utc: np.datetime64) -> World:
         """Return the world with the failures that hold at an instant."""

@@ -97,7 +97,7 @@ def window_without_a_path(row: Row) -> Finding:
     # The tolerance column gives the instants to a tenth: 155.4 and 165.1, each +-0.2.
     is_near = all_within((start_s, end_s), (155.4, 165.1), 0.2)
     is_near &= all_within((start_s, end_s), row.numbers, 0.5) and is_whole
-    return Finding(f"{start_s:.1f}-{end_s:.1f}", is_near, "No satellite in view of Petersburg.")
+    return Finding(f"{start_s:.1f}-{end_s:.1f}", is_near)
 
 
 @check("HYP-05")
@@ -178,7 +178,8 @@ def below_fibre_over_an_orbit(row: Row) -> Finding:
     fibre_ms = 2e3 * FIBRE_INDEX * float(great_circle_m(*places_deg[0], *places_deg[1]))
     fibre_ms /= SPEED_OF_LIGHT_M_S
     # Column tolerance: the mean within 51 to 54 ms, the longest at most 55.6 ms.
-    is_near = 51.0 <= mean_ms <= 54.0 and longest_ms <= row.numbers[0] + 0.6
+    # It also allows 0.6 ms above the published 55, which the crossing laser does not need.
+    is_near = 51.0 <= mean_ms <= 54.0 and longest_ms < row.numbers[0]
     note = (
         f"{t_s.size} instants of an orbit; fibre along the great circle takes {fibre_ms:.2f} ms. "
         "The fifth laser points at the nearest crossing satellite, which the paper leaves open."

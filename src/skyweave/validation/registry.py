@@ -63,6 +63,8 @@ def judge(row: Row) -> Outcome:
         finding = all_checks()[row.id](row)
     except NotApplicable as reason:
         return Outcome(row, "", Verdict.NOT_APPLICABLE, str(reason))
+    except Exception as error:  # a network without what a row asks for must not end all the rest
+        finding = Finding("", False, f"The check failed: {type(error).__name__}: {error}.")
     verdict = Verdict.REPRODUCED if finding.is_reproduced else Verdict.DIFFERS
     return Outcome(row, finding.actual, verdict, finding.note)
 

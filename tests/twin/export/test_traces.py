@@ -164,22 +164,34 @@ def shell(tmp_path):
     log = tmp_path / "tc.log"
     log.touch()
 
+    started = []
+
     def start(script, *words, fails="nothing"):
         env = os.environ | {
             "PATH": f"{tool.parent}{os.pathsep}{os.environ['PATH']}",
             "TC_LOG": str(log),
             "TC_FAILS": fails,
         }
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["sh", str(script), *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True,
+            text=True, preexec_fn=heed_hangups,
         )  # fmt: skip
+        started.append(process)
+        return process
 
     def told():
         lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
         return [float(up) for up, _ in lines], [words for _, words in lines]
 
-    return start, told
+    yield start, told
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def heed_hangups():
+    """Let a script heed SIGHUP also where the tests run under nohup: no shell traps it else."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def script_of(folder, one_way_s, every_ms=100):

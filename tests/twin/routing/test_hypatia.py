@@ -14,7 +14,7 @@ from skyweave.twin.geometry import Mask, visible_pairs
 from skyweave.twin.orbits import propagate
 from skyweave.twin.routing import GroundPath, ground_links, ground_paths
 from skyweave.twin.topology import padded_adjacency, padded_lengths_m
-from skyweave.twin.topology.motifs import plus_grid_edges
+from skyweave.twin.topology.motifs import PLUS_GRID, motif_edges
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "hypatia"
 SATELLITES = 34 * 34
@@ -71,7 +71,7 @@ def sky(shell, samples):
 @pytest.fixture(scope="module")
 def computed(shell, sky):
     """Return a function from two cities to the path at each sample, None where there is none."""
-    neighbour = padded_adjacency(plus_grid_edges(shell), len(shell), 4)
+    neighbour = padded_adjacency(motif_edges(shell, PLUS_GRID), len(shell), 4)
 
     def links(place, sat_m):
         (site_m,), _ = place

@@ -33,7 +33,7 @@ from skyweave.twin.export.drafts import check_free, draft_folder
 from skyweave.twin.orbits import propagate
 from skyweave.twin.routing import Roots, TreeGrower
 from skyweave.twin.routing.ground_pairs import pair_costs
-from skyweave.twin.snapshots import Snapshot, site_places, site_views, snapshots
+from skyweave.twin.snapshots import Snapshot, WorldAt, site_places, site_views, snapshots
 from skyweave.twin.world import World, isl_plan
 
 # satgenpy finds lengths that differ from ours by up to 70 m, and its analysis stops at a hop that
@@ -63,11 +63,14 @@ def export_hypatia(
     for_s: float,
     out: str | Path,
     progress: Callable[[str], None] = _silent,
+    *,
+    world_at: WorldAt | None = None,
 ) -> dict[str, Any]:
     """Write the network folder `out` from `at_utc` on, a step every `every_s` for `for_s` seconds.
 
     Ground stations are the scenario's sites; gateways, PoPs and terminals have no place in it.  All
     is computed from the elements as `tles.txt` holds them, so that a reader's satellites are ours.
+    `world_at` tells what has failed at an instant, as for `snapshots`.
     Returns what was written.
     """
     out, source = Path(out), world.scenario.source
@@ -77,7 +80,7 @@ def export_hypatia(
     lines = list(element_sets(world.fleet.catalogue))
     written = _as_written(world, lines)
     at_utc = _epoch(written.fleet.catalogue, at_utc, source)
-    export = _Export(written, at_utc)
+    export = _Export(written, at_utc, world_at)
     with draft_folder(out) as draft:
         progress("export: elements, sites and laser links")
         _write_lines(draft / "tles.txt", _tles(world.fleet.catalogue, lines))
@@ -213,8 +216,8 @@ def _moved_m(world: World, written: World, at_utc: np.datetime64) -> float:
 class _Export:
     """The forwarding state as it moves from step to step, and what the steps have in common."""
 
-    def __init__(self, world: World, at_utc: np.datetime64) -> None:
-        self._world, self._at_utc = world, at_utc
+    def __init__(self, world: World, at_utc: np.datetime64, world_at: WorldAt | None) -> None:
+        self._world, self._at_utc, self._world_at = world, at_utc, world_at
         self.satellites, self.sites = len(world.fleet.catalogue), len(world.scenario.sites)
         self.nodes = range(self.satellites + self.sites)
         self._places = site_places(world.scenario.sites)
@@ -226,16 +229,22 @@ class _Export:
         self.rows = 0
 
     def snapshots(self, t_s: FloatArray) -> Iterator[Snapshot]:
-        for _, chunk in snapshots(self._world, self._at_utc, t_s):
+        for _, chunk in snapshots(self._world, self._at_utc, t_s, self._in_force):
             yield from chunk
+
+    def _in_force(self, utc: np.datetime64) -> World:
+        """Return the world with what has failed at an instant, and the elements as written."""
+        now = self._world if self._world_at is None else self._world_at(utc)
+        return replace(now, fleet=self._world.fleet)
 
     def write_step(self, now: Snapshot, folder: Path, t_ns: int) -> None:
         """Write both files of one step."""
         links = self._same_links(now)
         seen, range_m = site_views(self._world, self._places, now.sat_itrf_m)
-        roots = Roots(seen.site_start, seen.sat, range_m)
+        offset_m = range_m if now.world.core_is_up else np.full_like(range_m, np.inf)
+        roots = Roots(seen.site_start, seen.sat, offset_m)
         trees = self._grower.trees(now.neighbour, now.length_m, roots)
-        ways = pair_costs(seen.site_start, seen.sat, range_m, trees.cost)
+        ways = pair_costs(seen.site_start, seen.sat, offset_m, trees.cost)
         table = forwarding_table(trees.next_hop, trees.cost, ways.ingress)
         changes = changed(self._table, table)
         self._table = table
@@ -278,9 +287,9 @@ class _Export:
             self._links = links_of(now.neighbour)
         elif not np.array_equal(self._links.neighbour, now.neighbour):
             raise InputError(
-                f"{self._world.scenario.source}: laser links change {now.t_s:g} s after the start, "
-                "and Hypatia's isls.txt holds for the whole run; take a plan whose links stay, "
-                "such as plus-grid, or a shorter --for"
+                f"{self._world.scenario.source}: laser links change, or fail, {now.t_s:g} s after "
+                "the start, and isls.txt holds for the whole run; take a plan whose links "
+                "stay, such as plus-grid, or a shorter --for"
             )
         return self._links
 
