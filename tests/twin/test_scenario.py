@@ -80,7 +80,18 @@ REFUSALS = {
         "catalogue.use[0] = 'direct_to_cell': input should be 'on_station'",
     ),
     "a start that is a number": (MINIMAL.replace("2026-06-14T12:00:12Z", "5"), "found 5, expected"),
-    "a start without a time of day": (MINIMAL.replace("T12:00:12Z", ""), "expected a time"),
+    "a start without a time of day": (
+        MINIMAL.replace("T12:00:12Z", ""),
+        "found 2026-06-14, expected a time: 2026-06-14T12:00:12Z",
+    ),
+    "a start without a date": (
+        MINIMAL.replace("2026-06-14T12:00:12Z", "12:00:12"),
+        "found 12:00:12, expected a time",
+    ),
+    "a site twice": (
+        MINIMAL + '[[sites]]\nname = "Aville"\nlat_deg = 1\nlon_deg = 2\n' * 2,
+        'sites: "Aville" is described twice; keep one',
+    ),
     "a table where a number belongs": (
         MINIMAL + "[delay]\nprocessing_s = {}\n",
         "processing_s = a table",

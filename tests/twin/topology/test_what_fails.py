@@ -183,9 +183,9 @@ def test_what_is_no_link_is_refused(text):
         ("satellite:50240", 'no satellite "50240"; did you mean '),
         ("satellite:x", 'no satellite "x"; there are 50000, 50001'),
         ("link:50000-77", 'no satellite "77"; '),
-        ("plane:0-77", 'no plane "0-77"; did you mean 0-7'),
+        ("plane:0-77", 'no plane "0-77"; did you mean 0-19 or 0-18 or 0-17?'),
         ("plane:x", 'no plane "x"; there are 0-0, 0-1'),
-        ("core:nett", 'no core "nett"; did you mean net'),
+        ("core:nett", 'no operator "nett"; did you mean net'),
     ],
 )
 def test_what_a_network_does_not_have_is_refused_with_the_near_ones(failure, text, network):
@@ -214,3 +214,25 @@ def test_ids_are_taken_as_people_write_them():
     several = Failure("gateway", tuple("abcdef"), from_utc=START)
     assert str(several) == "gateway:a,b,c,... (6) from 2026-06-14T12:00:12Z"
     assert str(Failure("link", share=0.1)) == "link:10%"
+
+
+@pytest.mark.parametrize("kind", ["gateway", "satellite", "plane"])
+def test_a_failure_of_what_there_is_none_of_is_refused(kind, network):
+    nothing = np.zeros(0, np.int64)
+    bare = replace(
+        network,
+        catalogue=network.catalogue.take(nothing),
+        gateways=network.gateways.take(nothing),
+    )
+    with pytest.raises(InputError, match=f"the scenario has no {kind}s; remove this failure$"):
+        refuse_unknown(parse_failure(f"{kind}:nope"), [bare])
+
+
+def test_near_planes_are_those_of_the_shell_around_the_circle():
+    from skyweave.twin.topology.failures import _near_planes
+
+    names = ["53.2-540-0.4", "53.2-540-180.1", "53.2-540-355.2", "53.2-540-5.5", "70.0-570-359.9"]
+    assert _near_planes("53.2-540-359.9", names) == (
+        "did you mean 53.2-540-0.4 or 53.2-540-355.2 or 53.2-540-5.5?"
+    )
+    assert _near_planes("97.6-560-10.0", names) == _near_planes("53.2-540-x", names) == ""

@@ -3,7 +3,8 @@
 The text under a key is its documentation: the reference page of scenarios is made of it.
 """
 
-from datetime import datetime
+from collections import Counter
+from datetime import date, datetime, time
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
@@ -176,8 +177,9 @@ class Isl(Section):
     """of `motif`: offsets `[planes, slots]` at which every satellite has a link, and one as far the
     other way; `[[0, 1], [1, 0]]` is `plus-grid`, `[[0, 1]]` is `ring`"""
     policy: Literal["static", "rings", "four"] = "static"
-    """of `fleet`, which no source tells: rings in the planes and one planned cross link each;
-    `"rings"`, no cross links; or `"four"`, one to the east and one to the west each"""
+    """of `fleet`: `"static"`, rings in the planes and one planned cross link for each satellite;
+    `"rings"`, no cross links; or `"four"`, one to the east and one to the west for each. No
+    operator has published how it points them"""
     max_range_m: Positive | None = None
     """longest link; the default is 5,400 km for `fleet` and `nearest-n`, and no limit for others"""
     min_grazing_m: Annotated[float, Field(ge=0, le=1_000_000)] = 80_000.0
@@ -194,6 +196,14 @@ class Isl(Section):
     @classmethod
     def _is_a_plan(cls, plan: str | None) -> str | None:
         return None if plan is None else checked_plan(plan)
+
+    @field_validator("motif", mode="before")
+    @classmethod
+    def _holds_pairs(cls, offsets: object) -> object:
+        for offset in offsets if isinstance(offsets, list | tuple) else ():
+            if not (isinstance(offset, list | tuple) and len(offset) == 2):
+                raise ValueError(f"found {shortened(offset)}, expected [planes, slots]: [[0, 1]]")
+        return offsets
 
     @field_validator("motif")
     @classmethod
@@ -379,8 +389,8 @@ class LandingRule(Section):
 class Failure(Section):
     """Something that is out of order, for the whole run or for a time.
 
-    It holds in every slot that its time touches, and nobody knows of it before.  The run then also
-    says what there would be without any failure.  A table has `ids` or `share`.
+    It holds in every slot that its time touches, and nothing is planned around it beforehand.  The
+    run then also says what there would be without any failure.  A table has `ids` or `share`.
     """
 
     kind: Literal["satellite", "link", "plane", "gateway", "pop", "country", "operator", "core"]
@@ -388,10 +398,12 @@ class Failure(Section):
     `pop`, `country` (the gateways and PoPs in it), an `operator` with all it has, or its `core`
     software alone: then orbits and links are in order, and all terminals out"""
     ids: Annotated[tuple[FailingId, ...], Field(max_length=100_000)] = ()
-    """which: NORAD ids of satellites; `"44713-44714"`, both ends of a link; names of planes; ids of
-    gateways or PoPs, or two-letter countries for those in them; names of operators. For `operator`
-    and `core` the only one of the scenario, if left out"""
-    share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    """which: NORAD ids of satellites; `"44713-44714"`, both ends of a link; names of planes,
+    `"0-12"` (shell and plane) of synthetic shells and `"53.2-540-123.4"` (inclination in degrees,
+    altitude in kilometres, RAAN in degrees) of a real fleet; ids of gateways or PoPs, or two-letter
+    countries for those in them; names of operators. For `operator` and `core` the only one of the
+    scenario, if left out"""
+    share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] | None = None
     """instead of ids: what part of all there are, drawn by the scenario's seed; 0.1 is a tenth. Of
     links each fails by itself with this probability"""
     from_utc: datetime | None = None
@@ -587,8 +599,9 @@ class Scenario(Section):
         return self
 
     @model_validator(mode="after")
-    def _describes_a_class_once(self) -> "Scenario":
+    def _describes_each_once(self) -> "Scenario":
         refuse_repeated([each.name for each in self.terminal_classes], "terminal_classes")
+        refuse_repeated([each.name for each in self.sites], "sites")
         return self
 
     @property
@@ -632,8 +645,11 @@ class Scenario(Section):
 
 
 def shortened(value: object) -> str:
-    """Return a value as an error shows it."""
-    text = repr(value)
+    """Return a value as an error shows it: dates and truth as TOML writes them."""
+    if isinstance(value, date | time):
+        text = value.isoformat()
+    else:
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -691,6 +707,6 @@ def require_one_source(
 
 def refuse_repeated(names: list[str], table: str) -> None:
     """Refuse a name that two tables bear."""
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f'{table}: "{repeated[0]}" is described twice; keep one')

@@ -106,6 +106,8 @@ def _expected(error: ErrorDetails) -> str:
             return f"write the heading in double brackets: [[{error['loc'][-1]}]]"
         case "tuple_type":
             return 'expected a list in brackets, such as ["DE"]'
+        case "too_long":
+            return f"expected at most {error['ctx']['max_length']} items"
         case "model_type" | "model_attributes_type":
             return "expected a table of keys"
     message = error["msg"]

@@ -1,6 +1,8 @@
 """Failures: what they name or draw, and what of one operator's network they put out of order."""
 
 import difflib
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,6 +30,7 @@ Names = NDArray[np.str_]
 KINDS = ("satellite", "link", "plane", "gateway", "pop", "country", "operator", "core")
 WHOLE = ("operator", "core")  # kinds that are one of each operator
 _GROUND = ("gateway", "pop")  # an id may be a country's code, for all in it
+_DECIMAL = re.compile(r"[0-9]{1,3}(\.[0-9]+)?")
 MAX_TARGET = 200  # characters; no id is as long
 _FORMS = (
     "gateway:ID, country:XX, operator:NAME, pop:ID, satellite:NORAD, link:NORAD-NORAD, plane:NAME "
@@ -177,8 +180,29 @@ def refuse_unknown(failure: Failure, networks: Sequence[Network]) -> None:
     countries = {code for each in concerned for code in _countries(failure.kind, each)} - {""}
     for wanted in failure.ids:
         if wanted not in countries and not any(wanted in names for names in known):
-            hint = near_names(wanted, sorted(frozenset().union(*known)))
-            raise InputError(f'{failure.place}: no {failure.kind} "{wanted[:60]}"; {hint}')
+            raise InputError(_unknown(failure, wanted, sorted(frozenset().union(*known))))
+
+
+def _unknown(failure: Failure, wanted: str, names: list[str]) -> str:
+    """Return the refusal of something that none of the networks has."""
+    kind = "operator" if failure.kind in WHOLE else failure.kind
+    if not names:
+        return f"{failure.place}: the scenario has no {kind}s; remove this failure"
+    hint = (_near_planes(wanted, names) if kind == "plane" else "") or near_names(wanted, names)
+    return f'{failure.place}: no {kind} "{wanted[:60]}"; {hint}'
+
+
+def _near_planes(wanted: str, names: list[str]) -> str:
+    """Return a hint at the planes of the wanted one's shell that are nearest on the circle."""
+    shell, _, position = wanted.rpartition("-")
+    own = [name for name in names if name.rpartition("-")[0] == shell]
+    if not own or not _DECIMAL.fullmatch(position):
+        return ""
+
+    def distance(name: str) -> float:
+        return abs(math.remainder(float(name.rpartition("-")[2]) - float(position), 360.0))
+
+    return f"did you mean {' or '.join(sorted(own, key=distance)[:3])}?"
 
 
 def _countries(kind: str, network: Network) -> list[str]:
