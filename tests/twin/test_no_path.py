@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from skyweave.time import parse_utc
 from skyweave.twin.endpoints import endpoint
 from skyweave.twin.ends import EndSky
 from skyweave.twin.geometry import Mask, look_angles
-from skyweave.twin.no_path import Diagnosis, _shortest_chain
+from skyweave.twin.no_path import Diagnosis, _shortest_chain, _shortest_link
 from skyweave.twin.pairs import pairs_over_time
 from skyweave.twin.paths import paths_over_time
 from skyweave.twin.scenario import build_scenario
@@ -180,6 +181,89 @@ def test_what_has_failed_is_named(failed, constraint, text, tmp_path):
     assert text in sample.cause["text"]
 
 
+def test_a_longer_range_reaches_over_what_is_nearer_but_below_the_horizon():
+    high = {**SHELL, "altitude_km": 8_000, "inclination_deg": 85, "planes": 8, "per_plane": 8}
+    limits = {"mode": "range", "max_range_m": 1_000_000.0}
+    world = network(shells=[SHELL, {**high, "phasing": 1}], visibility=limits)
+    bern = replace(endpoint(world, "Bern"), mask=Mask.range(9_900_000.0, 1))  # sees both shells
+    ends = bern, endpoint(world, "Alert")
+    (sample,) = paths_over_time(world, *ends, AT_UTC, np.zeros(1), causes=True)
+    relaxation = sample.cause["relaxation"]
+    assert (relaxation["what"], relaxation["at"]) == ("max_range_m", "Alert")
+    grid, now = first_snapshot(world)
+    look = look_angles(*ends[1].places(grid)[0], now.sat_itrf_m)
+    is_up = look.elevation_deg[0] >= 0.0
+    assert look.range_m[0].min() < look.range_m[0, is_up].min() - 1e6
+    assert relaxation["to"] == pytest.approx(look.range_m[0, is_up].min(), abs=A_HAIR_M)
+
+
+def first_snapshot(world, at_utc=AT_UTC):
+    (grid, chunk), *_ = snapshots(world, at_utc, np.zeros(1))
+    return grid, next(chunk)
+
+
+@pytest.mark.parametrize("visibility", [{}, {"gso_separation_deg": 5.0}])
+def test_an_end_whose_satellites_have_failed_says_so_and_what_would_help(visibility):
+    content = {"time": TIME, "sites": SITES, "shells": [SHELL], "visibility": visibility}
+    scenario = build_scenario(content, "-", Path())
+    world = build_world(scenario)
+    bern = endpoint(world, "Bern")
+    grid, now = first_snapshot(world)
+    used = EndSky(world, bern, bern.places(grid)[0], now.all_itrf_m).links.sat
+    gone = [f"satellite:{each}" for each in world.fleet.catalogue.norad_id[used].tolist()]
+    (part,) = build_system(scenario, gone).parts
+    options = {"causes": True, "world_at": part.at_utc}
+    ends = bern, endpoint(world, "Quito")
+    (sample,) = paths_over_time(world, *ends, AT_UTC, np.zeros(1), **options)
+    assert sample.reason == "satellite_failed"
+    assert (sample.cause["constraint"], sample.cause["at"]) == ("satellite_failed", "Bern")
+    assert "Bern has lost its satellites to a failure; a lowest el" in sample.cause["text"]
+    for less, has_path in ((False, True), (True, False)):
+        _, others = relaxed(world, ends, sample.cause["relaxation"], less)
+        (other,) = paths_over_time(world, *others, AT_UTC, np.zeros(1), **options)
+        assert bool(other.paths) == has_path
+
+
+def test_an_end_that_would_see_nothing_anyway_is_not_put_down_to_a_failure():
+    content = {"time": TIME, "sites": SITES, "shells": [SHELL]}
+    (part,) = build_system(build_scenario(content, "-", Path()), ["satellite:366"]).parts
+    ends = endpoint(part.world, "Bern"), endpoint(part.world, "Alert")
+    (sample,) = paths_over_time(part.world, *ends, AT_UTC, np.zeros(1), world_at=part.at_utc)
+    assert sample.reason == "no_satellite_in_view"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_one_link_is_the_shortest_of_all_that_can_be(seed):
+    # Shells of unlike altitude, satellites without a position, and failed links among the shortest.
+    rng = np.random.default_rng(seed)
+    min_grazing_m = rng.choice([-7e6, 80e3, 600e3])
+    way = rng.normal(size=(60, 3))
+    radius_m = 6_378_137.0 + rng.choice([550e3, 1_200e3, 8_000e3, 35_786e3], size=60)
+    sat_m = way / np.linalg.norm(way, axis=1)[:, None] * radius_m[:, None]
+    sat_m[rng.random(60) < 0.1] = np.nan
+    here = rng.random(60) < rng.choice([0.05, 0.5])
+    there = ~here & (rng.random(60) < 0.8)
+    edges = np.array([(a, b) for a in np.flatnonzero(here) for b in np.flatnonzero(there)], int)
+    edges = edges.reshape(-1, 2)
+    length_m = np.linalg.norm(sat_m[edges[:, 0]] - sat_m[edges[:, 1]], axis=1)
+    along = np.linspace(0.0, 1.0, 2001)[:, None, None]
+    lowest_m = np.linalg.norm(
+        along * sat_m[edges[:, 0]] + (1 - along) * sat_m[edges[:, 1]], axis=2
+    ).min(axis=0)
+    clear = np.flatnonzero(lowest_m >= 6_378_137.0 + min_grazing_m)
+    clear = clear[np.argsort(length_m[clear])]
+    failed = {tuple(edges[row]) for row in clear[: rng.integers(0, 4)]}
+    world = SimpleNamespace(
+        has_failed=lambda all: np.array([tuple(e) in failed for e in all], bool)
+    )
+    now = SimpleNamespace(world=world, sat_itrf_m=sat_m)
+    found = _shortest_link(now, here, there, min_grazing_m)
+    expected = [edges[row] for row in clear if tuple(edges[row]) not in failed]
+    assert (found is None) == (not expected)
+    if expected:
+        assert found.tolist() == expected[0].tolist()
+
+
 def test_a_longer_reach_does_not_count_on_failed_links():  # 366-388 would else decide
     limits = {"plan": "plus-grid", "max_range_m": 1_200_000.0}
     content = {"time": TIME, "sites": SITES, "shells": [SHELL], "isl": limits}
@@ -301,7 +385,7 @@ def test_planes_apart_are_joined_by_the_shortest_link():
     diagnosis.has_laser = ~np.isin(norad_id, relaxation["norad_ids"])
     (grid, chunk), *_ = snapshots(world, at_utc, np.zeros(1))
     now = next(chunk)
-    skies = [EndSky(world, end, end.places(grid)[0], now.sat_itrf_m) for end in ends]
+    skies = [EndSky(world, end, end.places(grid)[0], now.all_itrf_m) for end in ends]
     other = diagnosis.cause(now, *skies)["relaxation"]
     assert not set(other["norad_ids"]) & set(relaxation["norad_ids"])
 

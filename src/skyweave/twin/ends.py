@@ -49,10 +49,12 @@ class EndSky:
     def __init__(
         self, world: World, endpoint: Endpoint, places: Places, sat_itrf_m: FloatArray
     ) -> None:
+        """Take the satellites (N, 3), those that have failed among them."""
         failed = _failed(world, endpoint)
         places = _in_order(world, endpoint, places, failed)
         self.endpoint, self.places = endpoint, places
-        self.usable_m = np.where(world.fleet.serves[:, None], sat_itrf_m, np.nan)
+        whole_m = np.where(world.fleet.serves[:, None], sat_itrf_m, np.nan)
+        self.usable_m = world.in_order(whole_m)
         self.gso_separation_deg = world.scenario.visibility.gso_separation_deg
         self.tests = sky_tests(world, endpoint.sky)
         self.in_view = seen = visible_pairs(*places, self.usable_m, endpoint.mask)
@@ -63,17 +65,24 @@ class EndSky:
         range_m = np.linalg.norm(self.usable_m[seen.sat] - places[0][seen.site_rows], axis=1)
         cost_s = range_m / SPEED_OF_LIGHT_M_S + endpoint.behind_s[seen.site_rows]
         self.links = GroundLinks(seen.sat, cost_s)
-        self.reason = failed or self._why_empty(lost_to)
+        self.reason = failed or self._why_empty(lost_to, whole_m)
         self._antenna = seen.site_rows
 
-    def _why_empty(self, lost_to: Reason | None) -> Reason | None:
+    def _why_empty(self, lost_to: Reason | None, whole_m: FloatArray) -> Reason | None:
         if not len(self.places[0]):  # a PoP without gateways
             return Reason.NO_GATEWAY_PATH
         if np.isnan(self.places[0]).all():
             return Reason.POSITION_UNKNOWN
         if len(self.in_view) == 0:
-            return Reason.NO_SATELLITE_IN_VIEW
-        return lost_to
+            lost_to = Reason.NO_SATELLITE_IN_VIEW
+        return Reason.SATELLITE_FAILED if lost_to and self._could_use(whole_m) else lost_to
+
+    def _could_use(self, whole_m: FloatArray) -> bool:
+        """Return whether an antenna could use any satellite if none had failed."""
+        seen = visible_pairs(*self.places, whole_m, self.endpoint.mask)
+        for _, test in self.tests:
+            seen = keep(seen, test(seen, self.places, whole_m))
+        return len(seen) > 0
 
     def nodes(self, link: int) -> list[str]:
         """Return the ground nodes from the end of the path to the antenna of a link."""

@@ -4,9 +4,10 @@ An end that a failure has cut off is told first, with nothing to offer.  Else wh
 told in this order, and the first change of each list that works is offered:
 
 0. What an end is reached through has failed.  Nothing is offered.
-1. An end can use no satellite.  Offered: to relax what keeps it from the satellites that have a way
-   to the other end; first the limit that left it none, then the mask (lowest elevation or longest
-   range), the separation from the geostationary arc, the field of view, and the obstruction.
+1. An end can use no satellite, or only such as have failed.  Offered: to relax what keeps it from
+   the satellites that have a way to the other end; first the limit that left it none, then the mask
+   (lowest elevation or longest range), the separation from the geostationary arc, the field of
+   view, and the obstruction.
 2. Neither end can use one.  Offered: one common mask for both.
 3. Both can, but their satellites are not joined by laser links.  Offered: a longer reach of the
    planned links; a lower grazing altitude of theirs; the mask of that end which needs less; the
@@ -48,6 +49,7 @@ FAILURES = (Reason.CORE_FAILED, Reason.POP_FAILED, Reason.GATEWAY_FAILED)
 FARTHEST_M = 10_000_000.0  # no relaxed range looks farther
 WIDEST_CONE_DEG = 180.0  # that scenarios know
 PLANES_NAMED = 5
+FIRST_REACH_M, REACH_GROWTH = 100_000.0, 1.5  # of the search for one more link
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -170,7 +172,8 @@ class _End:
         antennas = len(self.sky.places[0])
         widest = Mask.range(FARTHEST_M, antennas) if self.by_range else Mask.elevation(0, antennas)
         seen = visible_pairs(*self.sky.places, self.sky.usable_m, widest)
-        return self.sky.passing(self._of_use(seen, useful))
+        pairs = self.sky.passing(self._of_use(seen, useful))
+        return keep(pairs, self.angles(pairs)[0] >= 0.0)  # a range alone also looks below it
 
     def _of_use(self, pairs: VisiblePairs, useful: BoolArray) -> VisiblePairs:
         carries = np.isfinite(self.endpoint.behind_s)
@@ -202,6 +205,7 @@ def _told_of_ends(empty: list[_End]) -> tuple[str, str, str]:
         Reason.OBSTRUCTED: "has something before every satellite in view",
         Reason.POSITION_UNKNOWN: "has no known position",
         Reason.NO_GATEWAY_PATH: "has no gateway in service",
+        Reason.SATELLITE_FAILED: "has lost its satellites to a failure",
         Reason.GATEWAY_FAILED: "has lost its gateways to a failure",
         Reason.POP_FAILED: "has failed",
         Reason.CORE_FAILED: "has no service while the operator's core systems are down",
@@ -243,8 +247,6 @@ def _wider_mask(end: _End, useful: BoolArray) -> Relaxation | None:
     if not beyond.size:
         return None
     best = int(np.argmin(beyond))
-    if elevation_deg[best] < 0.0:
-        return None
     at = end.antenna_name(int(pairs.site_rows[best]))
     value = range_m[best] if end.by_range else elevation_deg[best]
     return _mask_change(at, end.by_range, float(limit[best]), float(value))
@@ -334,11 +336,8 @@ def _best_of_parts(end: _End, part: RowArray) -> FloatArray:
     """Return the highest elevation (or the range nearest to 0, below it) of each part."""
     pairs = end.above_horizon(np.ones(part.size, dtype=np.bool_))
     elevation_deg, _, range_m = end.angles(pairs)
-    is_up = elevation_deg >= 0.0
     best = np.full(int(part.max(initial=-1)) + 1, -np.inf)
-    np.maximum.at(
-        best, part[pairs.sat][is_up], (-range_m if end.by_range else elevation_deg)[is_up]
-    )
+    np.maximum.at(best, part[pairs.sat], -range_m if end.by_range else elevation_deg)
     return best
 
 
@@ -448,28 +447,45 @@ class _Partition:
         return Relaxation("ground_relay", "network", None, None, text, {"sites": names})
 
     def _one_link(self) -> Relaxation | None:
-        sat_m, takes = self.now.sat_itrf_m, self.diagnosis.has_laser
-        finite = np.isfinite(sat_m).all(axis=1)
-        here, there = (np.flatnonzero(each & takes & finite) for each in (self.here, self.there))
-        if not here.size or not there.size:
+        takes = self.diagnosis.has_laser
+        min_grazing_m = self.diagnosis.plan.limits.min_grazing_m
+        rows = _shortest_link(self.now, self.here & takes, self.there & takes, min_grazing_m)
+        if rows is None:
             return None
-        _, nearest = cKDTree(sat_m[there]).query(sat_m[here])
-        edges = np.column_stack((here, there[nearest])).astype(np.int32)
-        limits = LinkLimits(np.inf, self.diagnosis.plan.limits.min_grazing_m)
-        edges = edges[are_feasible(edges, sat_m, limits)]
-        if not len(edges):
-            return None
-        length_m = edge_lengths_m(edges, sat_m)
-        best = int(np.argmin(length_m))
-        rows = edges[best]
+        length_m = float(edge_lengths_m(rows[None], self.now.sat_itrf_m)[0])
         norad_ids = self.diagnosis.world.fleet.catalogue.norad_id[rows].tolist()
         planes = self.diagnosis.planes[rows].tolist()
         text = (
-            f"one laser link of {length_m[best] / 1e3:,.0f} km between planes "
+            f"one laser link of {length_m / 1e3:,.0f} km between planes "
             f"{planes[0] or '?'} and {planes[1] or '?'} ({norad_ids[0]}-{norad_ids[1]})"
         )
-        detail = {"norad_ids": norad_ids, "planes": planes, "length_m": float(length_m[best])}
+        detail = {"norad_ids": norad_ids, "planes": planes, "length_m": length_m}
         return Relaxation("laser_link", "network", None, None, text, detail)
+
+
+def _shortest_link(
+    now: Snapshot, here: BoolArray, there: BoolArray, min_grazing_m: float
+) -> RowArray | None:
+    """Return the rows (2,) of the closest satellites of two sets (N,) that a link can join."""
+    sat_m, limits = now.sat_itrf_m, LinkLimits(np.inf, min_grazing_m)
+    # How far each sees to the lowest point that a link may have; NaN where it is itself below.
+    lowest_m = max(WGS84_A_M + min_grazing_m, 0.0)
+    with np.errstate(invalid="ignore"):
+        horizon_m = np.sqrt(np.linalg.norm(sat_m, axis=1) ** 2 - lowest_m**2)
+    starts, stops = (np.flatnonzero(each & np.isfinite(horizon_m)) for each in (here, there))
+    if not starts.size or not stops.size:
+        return None
+    near, far = cKDTree(sat_m[starts]), cKDTree(sat_m[stops])
+    longest_m, reach_m = horizon_m[starts].max() + horizon_m[stops].max(), FIRST_REACH_M
+    while True:  # all pairs within reach are tried, and the reach grows until a link is among them
+        pairs = near.sparse_distance_matrix(far, reach_m, output_type="ndarray")
+        edges = np.column_stack((starts[pairs["i"]], stops[pairs["j"]])).astype(np.int32)
+        can_be = are_feasible(edges, sat_m, limits) & ~now.world.has_failed(edges)
+        if can_be.any():
+            return np.asarray(edges[np.argmin(np.where(can_be, pairs["v"], np.inf))])
+        if reach_m > longest_m:
+            return None
+        reach_m *= REACH_GROWTH
 
 
 def _shortest_chain(views: list[set[int]], start: set[int], end: set[int]) -> list[int] | None:

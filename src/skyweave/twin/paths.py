@@ -130,8 +130,8 @@ def paths_over_time(
     for grid, chunk in snapshots(world, at_utc, t_s, world_at):
         places = zip(start.places(grid), end.places(grid), strict=True)
         for now, (here, there) in zip(chunk, places, strict=True):
-            near = EndSky(now.world, start, here, now.sat_itrf_m)
-            far = EndSky(now.world, end, there, now.sat_itrf_m)
+            near = EndSky(now.world, start, here, now.all_itrf_m)
+            far = EndSky(now.world, end, there, now.all_itrf_m)
             found = ground_paths(
                 now.neighbour, now.length_m, near.links, far.links, count=count, disjoint=disjoint
             )
