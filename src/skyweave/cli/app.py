@@ -227,7 +227,7 @@ def path(
             scenario, start, end, at=at, every_s=every, for_s=span, k=k, disjoint=disjoint,
             analyse=analyse, operator=operator, progress=progress,
         )  # fmt: skip
-    _print(answer, as_json, show.path)
+    _print(answer, as_json, lambda found: show.path(found, k))
 
 
 @app.command()
@@ -345,6 +345,8 @@ def validate(
         print(json.dumps(found, ensure_ascii=False, allow_nan=False))
     else:
         show.validation(found)
+        if out is not None:
+            print(out)
 
 
 @app.command()

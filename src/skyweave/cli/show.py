@@ -1,6 +1,7 @@
 """The tables and sentences a person reads; machines take --json."""
 
 from collections import Counter
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from skyweave.policy.reasons import Reason
 # What a user named is shown as it is written: Text takes no markup.
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, *columns: str, texts: Collection[str] = ()) -> Table:
+    """Return a table whose first column holds text, and those named in `texts`; others numbers."""
     table = Table(title=Text(title, "bold"), title_justify="left", box=None, padding=(0, 2))
     for number, column in enumerate(columns):
-        table.add_column(Text(column), justify="left" if number == 0 else "right")
+        is_text = number == 0 or column in texts
+        table.add_column(Text(column), justify="left" if is_text else "right")
     return table
 
 
@@ -160,19 +163,34 @@ def _span(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def path(found: dict[str, Any]) -> None:
-    """Print one row per change of the path."""
-    table = _table(f"{found['from']} to {found['to']}", "t / s", "round-trip time", "path")
+def path(found: dict[str, Any], k: int = 1) -> None:
+    """Print the path after each change of it; with k > 1 all disjoint paths of those instants."""
+    rank = ("rank",) if k > 1 else ()
+    columns = ("t / s", *rank, "round-trip time", "path")
+    table = _table(f"{found['from']} to {found['to']}", *columns, texts=("path",))
     last = None
     for sample in found["samples"]:
         if sample["nodes"] != last:
-            nodes = " > ".join(sample["nodes"]) or sample.get("reason", "")
-            table.add_row(f"{sample['t_s']:g}", _ms(sample["rtt_s"]), Text(nodes))
+            at = f"{sample['t_s']:g}"
+            for number, each in enumerate(sample.get("paths") or [sample], start=1):
+                nodes = " > ".join(each["nodes"]) or sample.get("reason", "")
+                place = (str(number) if each["nodes"] else "",) if rank else ()
+                table.add_row(at, *place, _ms(each["rtt_s"]), Text(nodes))
+                at = ""
             last = sample["nodes"]
     Console().print(table)
-    print(f"{len(found['samples'])} samples; a row for each change of path")
+    print(f"{_counted(len(found['samples']), 'sample')}; a row for each change of path")
+    if k > 1:
+        counts = [len(sample["paths"]) for sample in found["samples"]]
+        least, most = min(counts), max(counts)
+        several = f"{least}" if least == most else f"{least} to {most}"
+        print(f"disjoint paths found: {several} of {k}")
     if "analysis" in found:
         _analysis(found)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _analysis(found: dict[str, Any]) -> None:
@@ -181,7 +199,9 @@ def _analysis(found: dict[str, Any]) -> None:
     rows: dict[str, object] = {"changes of path": analysis["changes"]}
     for bound, stretch in analysis["stretch"].items():
         if stretch is not None:
-            rows[f"stretch over {bound}"] = " / ".join(f"{stretch[s]:.3f}" for s in stretch)
+            rows[f"stretch over {bound}, {' / '.join(stretch)}"] = " / ".join(
+                f"{v:.3f}" for v in stretch.values()
+            )
     protected = analysis["protection"]
     if analysis["unreachable_share"]:
         rows["without a path"] = f"{analysis['unreachable_share']:.2%}"
@@ -216,28 +236,66 @@ def pairs(found: dict[str, Any]) -> None:
         cells = (_or_unknown(v and v * scale, ".4g") for v in values.values())
         shares.add_row(name, *(f"{cell}{unit}" for cell in cells))
     Console().print(shares)
-    busiest = _table("Busiest", "satellite", "share of paths")
-    for each in found["busiest_satellites"]:
-        busiest.add_row(str(each["norad_id"]), f"{each['share']:.2%}")
-    Console().print(busiest)
+    _busiest("satellite", {str(e["norad_id"]): e["share"] for e in found["busiest_satellites"]})
+    links = {" - ".join(map(str, e["norad_ids"])): e["share"] for e in found["busiest_links"]}
+    _busiest("laser link", links)
+
+
+def _busiest(what: str, shares: dict[str, float]) -> None:
+    table = _table("Busiest", what, "share of paths")
+    for name, share in shares.items():
+        table.add_row(name, f"{share:.2%}")
+    Console().print(table)
 
 
 def export(found: dict[str, Any]) -> None:
-    """Print what was written for another program."""
-    _pairs(found["out"], {name: value for name, value in found.items() if name != "out"})
+    """Print what was written for another program; names end in their unit."""
+    _pairs(found["out"], dict(_facts(found)))
+
+
+def _facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each fact, one for each file or figure of those that hold several."""
+    for name, value in found.items():
+        if isinstance(value, dict):
+            unit = " rows" if name == "rows" else ""
+            place = "" if name == "rows" else f"{name}: "
+            yield from ((f"{place}{key}", f"{_fact(each)}{unit}") for key, each in value.items())
+        elif name != "out":
+            yield name, _fact(value)
+
+
+def _fact(value: object) -> str:
+    if value is None:
+        return "none given"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(round(value, 6)) if isinstance(value, float) else str(value)
 
 
 def validation(found: list[dict[str, str]]) -> None:
-    """Print what became of published results, a row each, and why where one differs."""
-    table = _table("Published results", "id", "expected", "actual", "verdict")
+    """Print what became of published results, a row each, and why where one is not reproduced."""
+    table = Table(
+        title=Text("Published results", "bold"), title_justify="left", box=None, padding=(0, 1)
+    )
+    for name in ("id", "what", "expected", "actual", "verdict"):
+        is_whole = name in ("id", "verdict")
+        table.add_column(Text(name), overflow="fold", no_wrap=is_whole)
     for row in found:
-        table.add_row(row["id"], f"{row['expected']} {row['unit']}", row["actual"], row["verdict"])
+        expected = f"{row['expected']} {row['unit']}"
+        cells = (row["id"], row["quantity"], expected, row["actual"], row["verdict"])
+        table.add_row(*map(Text, cells))
     Console().print(table)
-    for row in found:
-        if row["verdict"] == "differs":
-            print(f"{row['id']} differs: {row['note']}")
+    for verdict in ("differs", "not_applicable"):
+        _reasons(verdict, [row for row in found if row["verdict"] == verdict])
     counts = Counter(row["verdict"] for row in found)
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+
+
+def _reasons(verdict: str, rows: list[dict[str, str]]) -> None:
+    """Print each reason once, after the ids that it belongs to."""
+    for note in dict.fromkeys(row["note"] for row in rows):
+        ids = ", ".join(row["id"] for row in rows if row["note"] == note)
+        print(f"{ids} {verdict}: {note}")
 
 
 def catalogue(found: dict[str, Any]) -> None:
