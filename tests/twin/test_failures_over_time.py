@@ -404,6 +404,20 @@ def test_what_changes_nothing_is_a_warning(tmp_path):
     assert all(system.parts[0].at_slot(slot) is system.parts[0].world for slot in range(SLOTS))
 
 
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [("none", [0, 1, 2]), ("ring", [1, 2]), ("plus-grid", [2]), ("nearest-n", [])],
+)
+def test_a_link_that_no_plan_has_is_a_warning(plan, told, tmp_path):
+    system = failing(
+        tmp_path,
+        *({"kind": "link", "ids": [link]} for link in ("0-1", "0-22", "0-2")),
+        isl={"plan": plan},
+    )
+    found = [text for text in system.warnings if "changes nothing: the plan has no such" in text]
+    assert [int(text.partition("failures[")[2][0]) for text in found] == told
+
+
 def test_an_instant_knows_the_failures_of_the_instant(tmp_path):
     (part,) = failing(
         tmp_path,

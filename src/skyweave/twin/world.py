@@ -50,6 +50,7 @@ from skyweave.twin.topology import (
 )
 
 HORIZON_S = 900.0  # how far ahead "stays in view longest" looks; longer stays count as equal
+LASTING_PLANS = ("none", "plus-grid", "ring", "motif")  # their links are the same in every slot
 MOST_WORLDS = 8  # of one operator, each with other failures, that are kept at a time
 
 FloatArray = NDArray[np.float64]
@@ -398,6 +399,9 @@ def _needless(failures: Sequence[Failure], parts: Sequence[Part]) -> list[str]:
         failures, zip(*(p.breakages for p in parts), strict=True), strict=True
     ):
         cause = _cause_of_nothing(failure, broken, parts[0].world)
+        if not cause and failure.kind == "link":
+            hits = [_may_have(p.world, b.effect.links) for p, b in zip(parts, broken, strict=True)]
+            cause = "" if any(hits) else "the plan has no such link"
         if cause:
             warnings.append(f"{failure.place} changes nothing: {cause}")
     return warnings
@@ -414,6 +418,15 @@ def _cause_of_nothing(failure: Failure, broken: Sequence[Breakage], world: World
     if failure.kind == "country":
         return "no gateway and no PoP is there"
     return f"share = {failure.share:g} of what there is draws no {failure.kind}"
+
+
+def _may_have(world: World, failed: FailedLinks) -> bool:
+    """Return whether any link that has failed may be in the plan, which is checked if it lasts."""
+    if world.scenario.isl_plan not in LASTING_PLANS:
+        return bool(failed)
+    plan = isl_plan(world, world.grid.epoch_utc)
+    edges = plan.links(None, 0, np.empty((0, 3)))  # the same wherever satellites are
+    return bool(failed.holds(world.fleet.catalogue.norad_id[edges]).any())
 
 
 def _time_warnings(
