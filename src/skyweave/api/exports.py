@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from skyweave.api.network import instant, path_ends, sample_times, warn
+from skyweave.api.network import check_network, instant, path_ends, sample_times, warned
 from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent
 from skyweave.errors import InputError
 from skyweave.twin.export.csv_tables import export_csv as write_tables
@@ -34,10 +34,10 @@ def export_hypatia(
     scenario = load_scenario(scenario)
     every_s, for_s = _span(scenario, every_s, for_s)
     system = build_system(scenario)
-    warn(system, progress)
-    part = system.operator_part(operator)
+    part, at_utc = system.operator_part(operator), instant(scenario, at)
+    check_network(part.world, at_utc, sample_times(every_s, for_s))
     return write_hypatia(
-        part.world, instant(scenario, at), every_s, for_s, out, progress, world_at=part.at_utc
+        part.world, at_utc, every_s, for_s, out, warned(system, progress), world_at=part.at_utc
     )
 
 
@@ -58,10 +58,11 @@ def export_csv(
     scenario = load_scenario(scenario)
     t_s = sample_times(*_span(scenario, every_s, for_s))
     system = build_system(scenario)
-    warn(system, progress)
-    part = system.operator_part(operator)
-    at_utc = instant(scenario, at)
-    return write_tables(part.world, at_utc, t_s, out, progress, world_at=part.at_utc)
+    part, at_utc = system.operator_part(operator), instant(scenario, at)
+    check_network(part.world, at_utc, t_s)
+    return write_tables(
+        part.world, at_utc, t_s, out, warned(system, progress), world_at=part.at_utc
+    )
 
 
 def export_trace(
@@ -98,10 +99,11 @@ def export_trace(
     every_s, for_s = _span(scenario, every_s, for_s)
     system = build_system(scenario)
     part, near, far = path_ends(system, start, end, operator)
-    warn(system, progress)
+    at_utc = instant(scenario, at)
+    check_network(part.world, at_utc, sample_times(every_s, for_s))
     return write_trace(
-        part.world, near, far, instant(scenario, at), every_s, for_s, out,
-        rate_bps=rate_bps, world_at=part.at_utc, progress=progress,
+        part.world, near, far, at_utc, every_s, for_s, out,
+        rate_bps=rate_bps, world_at=part.at_utc, progress=warned(system, progress),
     )  # fmt: skip
 
 
@@ -112,9 +114,8 @@ def _run_of(source: ScenarioSource, terminal: str, folder: Path, progress: Progr
     scenario = load_scenario(source)
     every_slot = scenario.results.model_copy(update={"access": "all"})
     system = build_system(scenario.model_copy(update={"results": every_slot}))
-    warn(system, progress)
-    system = system.only_terminal(terminal_row(system, terminal))
-    return run_system(system, folder / "run", 1, progress)
+    only = system.only_terminal(terminal_row(system, terminal))
+    return run_system(only, folder / "run", 1, warned(system, progress))
 
 
 def _span(scenario: Scenario, every_s: float | None, for_s: float | None) -> tuple[float, float]:

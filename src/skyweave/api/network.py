@@ -1,22 +1,23 @@
 """The network between places: paths, all pairs, and files for other programs."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
 from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent
 from skyweave.errors import InputError
-from skyweave.time import parse_utc
+from skyweave.time import instants, parse_utc
 from skyweave.twin.analysis import analyse as analysis
 from skyweave.twin.endpoints import endpoint, operator_of
-from skyweave.twin.pairs import pairs_summary, pairs_table, study_pairs
+from skyweave.twin.export.drafts import draft_file
+from skyweave.twin.pairs import check_pairs, pairs_summary, pairs_table, study_pairs
 from skyweave.twin.paths import Endpoint, Sample, paths_over_time
 from skyweave.twin.scenario import Scenario
-from skyweave.twin.world import Part, System, build_system
+from skyweave.twin.world import Part, System, World, build_system, isl_plan
 
 MAX_SAMPLES = 10_000_000  # of one call
 
@@ -49,6 +50,7 @@ def path(
     system = build_system(scenario)
     part, near, far = path_ends(system, start, end, operator)
     at_utc = instant(scenario, at)
+    check_network(part.world, at_utc, t_s)
     warn(system, progress)
     progress("paths: orbits and links")
     found = []
@@ -86,13 +88,18 @@ def pairs(
     system = build_system(scenario)
     part = system.operator_part(operator)
     sites, at_utc = part.world.scenario.sites, instant(scenario, at)
-    warn(system, progress)
-    progress("pairs: orbits and links")
-    study = study_pairs(
-        part.world, sites, at_utc, t_s, progress, relays=relays, world_at=part.at_utc
-    )
-    if out is not None:
-        _write_table(pairs_table(study), Path(out))
+    check_pairs(part.world, sites, relays)
+    check_network(part.world, at_utc, t_s)
+    with nullcontext() if out is None else draft_file(Path(out)) as draft:
+        warn(system, progress)
+        progress("pairs: orbits and links")
+        study = study_pairs(
+            part.world, sites, at_utc, t_s, progress, relays=relays, world_at=part.at_utc
+        )
+        if draft is not None:
+            is_csv = str(out).endswith(".csv")
+            write = pyarrow.csv.write_csv if is_csv else pyarrow.parquet.write_table
+            write(pairs_table(study), draft)
     return pairs_summary(study)
 
 
@@ -105,17 +112,6 @@ def _refuse_table(out: Path) -> None:
         raise InputError(f"--out {out}: there is no folder {out.parent}; make it first")
 
 
-def _write_table(table: pa.Table, out: Path) -> None:
-    """Write a table beside its place and rename it, so that it is there whole or not at all."""
-    draft = out.with_name(f".{out.name}.draft")
-    write = pyarrow.csv.write_csv if out.suffix == ".csv" else pyarrow.parquet.write_table
-    try:
-        write(table, draft)
-        draft.rename(out)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 def instant(scenario: Scenario, at: str | None) -> np.datetime64:
     """Return `at`, or when the scenario starts, as written."""
     return parse_utc(at if at is not None else scenario.time.start_utc, "--at")
@@ -125,6 +121,28 @@ def warn(system: System, progress: Progress) -> None:
     """Tell what the reader of a scenario should know before its results."""
     for warning in system.warnings:
         progress(f"warning: {warning}")
+
+
+def check_network(world: World, at_utc: np.datetime64, t_s: np.ndarray[Any, Any]) -> None:
+    """Refuse, before any computing, instants without a date and lasers that cannot be planned."""
+    instants(at_utc, t_s[[0, -1]], world.scenario.source)
+    is_real = (world.fleet.catalogue.grid_shell < 0).any()
+    if not (world.scenario.isl_plan == "fleet" and is_real):  # which takes seconds to plan
+        isl_plan(world, at_utc)
+
+
+def warned(system: System, progress: Progress) -> Progress:
+    """Return a progress whose first step tells the warnings before: refusals come alone."""
+    is_told = False
+
+    def tell(step: str) -> None:
+        nonlocal is_told
+        if not is_told:
+            is_told = True
+            warn(system, progress)
+        progress(step)
+
+    return tell
 
 
 def path_ends(
@@ -144,13 +162,13 @@ def sample_times(every_s: float | None, for_s: float | None) -> np.ndarray[Any, 
         return np.zeros(1)
     if every_s is None or for_s is None or not (0 < every_s < np.inf and 0 < for_s < np.inf):
         raise InputError("--every and --for go together, both in seconds above 0")
-    count = int(np.ceil(round(for_s / every_s, 9)))
+    count = max(1.0, float(np.ceil(round(for_s / every_s, 9))))
     if count > MAX_SAMPLES:
         raise InputError(
-            f"--every {every_s:g} --for {for_s:g} makes {count:,} samples; "
-            f"expected at most {MAX_SAMPLES:,}"
+            f"--every {every_s:g} --for {for_s:g} makes {count:,.0f} samples, expected at most "
+            f"{MAX_SAMPLES:,}; take a larger --every"
         )
-    return np.arange(count) * every_s
+    return np.arange(int(count)) * every_s
 
 
 def _sample(sample: Sample, k: int) -> dict[str, Any]:

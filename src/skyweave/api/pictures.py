@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from skyweave.api.network import instant, path_ends, sample_times, warn
+from skyweave.api.network import check_network, instant, path_ends, sample_times, warn
 from skyweave.api.runs import explained
 from skyweave.api.scenarios import Progress, load_scenario, silent
 from skyweave.errors import InputError
 from skyweave.time import instants, parse_utc
 from skyweave.twin.explanation import explain_slot
-from skyweave.twin.pairs import study_pairs
+from skyweave.twin.pairs import check_pairs, study_pairs
 from skyweave.twin.paths import paths_over_time
 from skyweave.twin.results.folder import load_run
 from skyweave.twin.results.path_plots import (
+    check_instants,
+    check_studies,
     plot_path_ecdf,
     plot_rtt_over_time,
     rtt_over_time,
@@ -27,6 +29,11 @@ from skyweave.twin.sky import sky_picture
 from skyweave.twin.world import build_system
 
 SCENARIO_PLOTS = ("sky", "rtt-over-time", "path-ecdf")
+OPTIONS = {
+    "sky": "--terminal --at",
+    "rtt-over-time": "--from --to --at --every --for --operator",
+    "path-ecdf": "--at --every --for --beside --operator",
+}
 
 
 def plot(
@@ -54,6 +61,11 @@ def plot(
             f"--what {what[:60]}: unknown picture; use one of {', '.join(PLOTS)} for a run, or "
             f"{', '.join(SCENARIO_PLOTS)} for a scenario"
         )
+    given = {
+        "--terminal": terminal, "--at": at, "--from": start, "--to": end, "--every": every_s,
+        "--for": for_s, "--beside": beside or None, "--operator": operator,
+    }  # fmt: skip
+    _refuse_others(what, [name for name, value in given.items() if value is not None])
     out = Path(out)
     if what in PLOTS:
         plot_run(load_run(source), what, out)
@@ -64,6 +76,13 @@ def plot(
     else:
         t_s = sample_times(every_s, for_s)
         _plot_pairs([source, *beside], at, t_s, operator, out, progress)
+
+
+def _refuse_others(what: str, given: Sequence[str]) -> None:
+    """Refuse options that do not belong to a picture."""
+    spare = [name for name in given if name not in OPTIONS.get(what, "").split()]
+    if spare:
+        raise InputError(f"--what {what} takes no {' and no '.join(spare)}; leave it out")
 
 
 def _plot_sky(
@@ -86,11 +105,13 @@ def _plot_pair(
     start, end = ends
     if start is None or end is None:
         raise InputError("--what rtt-over-time: draws one pair; give --from and --to")
+    check_instants("rtt-over-time", t_s)
     check_picture(out)
     scenario = load_scenario(source)
     system = build_system(scenario)
     part, near, far = path_ends(system, start, end, operator)
     at_utc = instant(scenario, at)
+    check_network(part.world, at_utc, t_s)
     warn(system, progress)
     progress("paths: orbits and links")
     samples = list(paths_over_time(part.world, near, far, at_utc, t_s, world_at=part.at_utc))
@@ -103,11 +124,17 @@ def _plot_pairs(
     sources: Sequence[str | Path], at: str | None, t_s: np.ndarray[Any, Any],
     operator: str | None, out: Path, progress: Progress,
 ) -> None:  # fmt: skip
+    check_studies(len(sources))
+    check_instants("path-ecdf", t_s)
     check_picture(out)
     scenarios = [load_scenario(source) for source in sources]
+    systems = [build_system(scenario) for scenario in scenarios]
+    for scenario, system in zip(scenarios, systems, strict=True):
+        world = system.operator(operator)
+        check_pairs(world, world.scenario.sites)
+        check_network(world, instant(scenario, at), t_s)
     studies = []
-    for scenario in scenarios:
-        system = build_system(scenario)
+    for scenario, system in zip(scenarios, systems, strict=True):
         part = system.operator_part(operator)
         warn(system, progress)
         progress(f"pairs of {scenario.source}: orbits and links")

@@ -120,25 +120,31 @@ def _samples(
             yield now, _sample(world, now, len(sites), *solve(ground, now, paths))
 
 
+def check_pairs(world: World, sites: Sequence[Site], relays: str | None = None) -> None:
+    """Refuse, before any computing, who may not relay and too few or too many places."""
+    if relays not in (None, "sites", "gateways"):
+        raise InputError(f'--relays "{str(relays)[:60]}": expected sites or gateways')
+    if len(sites) < 2:
+        raise InputError(f"{world.scenario.source}: pairs need at least 2 sites; add [[sites]]")
+    places = len(sites) + (len(world.gateways) if relays == "gateways" else 0)
+    limit = MAX_SITES if relays is None else MAX_PLACES_WITH_RELAYS
+    if places > limit:
+        raise InputError(
+            f"{world.scenario.source}: pairs of {places:,} places; expected at most {limit:,}; "
+            "take fewer sites"
+        )
+
+
 class _Ground:
     """The sites, and behind them the gateways that may relay."""
 
     def __init__(self, world: World, sites: Sequence[Site], relays: str | None) -> None:
-        if relays not in (None, "sites", "gateways"):
-            raise InputError(f'--relays "{str(relays)[:60]}": expected sites or gateways')
-        if len(sites) < 2:
-            raise InputError(f"{world.scenario.source}: pairs need at least 2 sites; add [[sites]]")
+        check_pairs(world, sites, relays)
         self._world, self._sites = world, site_places(sites)
         self.grower = TreeGrower(with_hops=False)
         count = len(world.gateways) if relays == "gateways" else 0
         self._gateways = world.gateways.take(np.arange(count))
         self.count = len(sites) + count
-        limit = MAX_SITES if relays is None else MAX_PLACES_WITH_RELAYS
-        if self.count > limit:
-            raise InputError(
-                f"{world.scenario.source}: pairs of {self.count:,} places; expected at most "
-                f"{limit:,}; take fewer sites"
-            )
         first = len(sites) if relays == "gateways" else 0
         self.relays = np.arange(first, self.count, dtype=np.int32)
 

@@ -67,11 +67,13 @@ def export_csv(
                 for name, columns in COLUMNS.items()
             }
             tables = _Tables(world, files, t_s)
+            progress("export: orbits and links")
             _write_sites(world, files["sites"])
             for done, now in enumerate(_each(world, at_utc, t_s, world_at), start=1):
                 tables.write(now)
                 if done % INSTANTS_PER_REPORT == 0:
                     progress(f"export: {done:,} of {t_s.size:,} instants")
+            progress("export: paths between the sites")
             for done, sample in enumerate(tables.pairs(at_utc, world_at), start=1):
                 tables.write_paths(done - 1, sample)
                 if done % INSTANTS_PER_REPORT == 0:

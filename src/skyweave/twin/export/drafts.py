@@ -1,10 +1,12 @@
-"""Export folders: written beside their place under another name, then moved there whole."""
+"""Folders and files that are written beside their place under another name, then
+moved there whole.
+"""
 
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from skyweave.errors import InputError
@@ -41,6 +43,23 @@ def draft_folder(out: Path) -> Iterator[Path]:
         raise _refusal(out, error) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def draft_file(out: Path) -> Iterator[Path]:
+    """Yield an empty file beside `out`; on success it becomes `out`, as `draft_folder` has it."""
+    draft = out.with_name(f".{out.name}.{secrets.token_hex(4)}.draft")
+    try:
+        draft.touch()
+        yield draft
+        draft.replace(out)
+    except ConnectionError:  # a closed pipe of the caller's, not the file
+        raise
+    except (OSError, UnicodeEncodeError) as error:
+        raise _refusal(out, error) from error
+    finally:
+        with suppress(OSError, UnicodeEncodeError):
+            draft.unlink()
 
 
 def _made_beside(out: Path) -> tuple[Path, Path]:

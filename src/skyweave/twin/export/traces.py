@@ -100,6 +100,7 @@ def export_trace(
     steps = -(-_whole_ms("--for", for_s) // every_ms)
     rate = _checked_rate(rate_bps, steps, every_ms)
     check_free(out)
+    progress("export: orbits and links")
     rtt_s = np.full(steps, np.nan)
     reasons: list[str | None] = [None] * steps
     nodes: list[str | None] = [None] * steps

@@ -35,7 +35,8 @@ from skyweave.twin.results.wording import count, duration, percent
 
 MOST_STUDIES = 5  # in one picture, as many as there are colours
 TAIL = 99.5  # percent: the axes of distributions end there
-LONGEST_NAME = 24  # characters of a place or a label
+LONGEST_NAME = 24  # characters of a label
+LONGEST_ENDS = 54  # characters of both places in a title
 SHADES = ("#f3c9ad", "#d3d9e0", "#fbe2b0", "#e3cfe0", "#c8e2d2", "#c5dcf2")  # of outages
 _UNITS = ((7_200.0, 3_600.0, "h"), (600.0, 60.0, "min"), (0.0, 1.0, "s"))  # from, unit, name
 
@@ -133,12 +134,26 @@ def rtt_over_time(
     )
 
 
+def check_instants(what: str, t_s: FloatArray) -> None:
+    """Refuse a single instant, of which there is nothing to draw over time."""
+    if t_s.size < 2:
+        raise InputError(f"--what {what}: draws at least 2 instants; give --every and --for")
+
+
+def check_studies(studies: int) -> None:
+    """Refuse more scenarios than there are colours."""
+    if not 1 <= studies <= MOST_STUDIES:
+        raise InputError(
+            f"--what path-ecdf: draws 1 to {MOST_STUDIES} scenarios, found {studies}; leave some "
+            "out"
+        )
+
+
 def plot_rtt_over_time(found: RttOverTime, out: str | Path) -> Path:
     """Draw one pair's round-trip time, its outages with their reasons and its changes of path."""
     out = Path(out)
     check_picture(out)
-    if found.t_s.size < 2:
-        raise InputError("--what rtt-over-time: draws at least 2 instants; give --every and --for")
+    check_instants("rtt-over-time", found.t_s)
     with style():
         save(draw_rtt_over_time(found), out)
     return out
@@ -148,12 +163,9 @@ def plot_path_ecdf(studies: Sequence[tuple[str, Study]], out: str | Path) -> Pat
     """Draw how all pairs of one or several labelled studies fare, in four panels."""
     out = Path(out)
     check_picture(out)
-    if not 1 <= len(studies) <= MOST_STUDIES:
-        raise InputError(
-            f"--what path-ecdf: draws 1 to {MOST_STUDIES} scenarios, found {len(studies)}; leave "
-            "some out"
-        )
+    check_studies(len(studies))
     for label, study in studies:
+        check_instants("path-ecdf", study.t_s)
         if not _known(study).any():
             raise InputError(
                 f"{label}: no pair of sites as far apart as a picture compares ever had a path; "
@@ -169,8 +181,10 @@ def draw_rtt_over_time(found: RttOverTime) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 5.0))
-    heading = f"Round-trip time, {_short(found.start)} to {_short(found.end)}"
-    titled(figure, heading, _subtitle(found))
+    ends = found.start, found.end
+    if len("".join(ends)) > LONGEST_ENDS:
+        ends = _short(found.start, LONGEST_ENDS // 2), _short(found.end, LONGEST_ENDS // 2)
+    titled(figure, "Round-trip time, {} to {}".format(*ends), _subtitle(found))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.075, right=0.855, top=0.79, bottom=0.115)
     unit_s, unit = _time_unit(float(found.t_s[-1] - found.t_s[0]))
@@ -366,5 +380,5 @@ def _ecdf_subtitle(studies: Sequence[tuple[str, Study]]) -> str:
     return "  ·  ".join([*parts, f"axes end at {TAIL:g} % of the pairs"])
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+def _short(text: str, longest: int = LONGEST_NAME) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
