@@ -133,7 +133,7 @@ def _causes(world: World, before: AccessChunk, now: AccessChunk) -> NDArray[np.i
     """Return why the service of `before` has ended, shape (K, S), where it has.
 
     First what it went through; but others that failed may have taken its place at antennas and on
-    the way to a gateway.  What neither explains, or failed laser links may, keeps its natural reason.
+    the way to a gateway.  What neither explains, or failed laser links might, keeps its own reason.
     """
     sat, gateway, pop = Reason.SATELLITE_FAILED, Reason.GATEWAY_FAILED, Reason.POP_FAILED
     otherwise = now.reason

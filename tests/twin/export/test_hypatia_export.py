@@ -276,7 +276,7 @@ REFUSALS = {
     ),
     "links that change": (
         {"isl": {"plan": "nearest-n"}}, {"every_s": 15.0, "for_s": 300},
-        "laser links change .* s after the start, .* plus-grid, or a shorter --for",
+        "laser links change, or fail, .* s after the start, .* plus-grid, or a shorter --for",
     ),
 }  # fmt: skip
 
