@@ -277,4 +277,9 @@ def test_progress_is_told(tmp_path):
     told = []
     t_s = np.arange(100.0)
     export(scenario_of(tmp_path, sites=SITES[:2]), tmp_path / "out", t_s=t_s, progress=told.append)
-    assert told == ["export: 100 of 100 instants", "export: paths of 100 of 100 instants"]
+    assert told == [
+        "export: orbits and links",
+        "export: 100 of 100 instants",
+        "export: paths between the sites",
+        "export: paths of 100 of 100 instants",
+    ]
