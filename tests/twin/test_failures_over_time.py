@@ -300,7 +300,11 @@ def test_the_manifest_and_the_events_name_the_failures(tmp_path):
     assert gateways["operators"] == [{"name": "network", "count": 2, "ids": ["fano", "turin"]}]
     assert links["operators"] == [{"name": "network", "count": None, "ids": []}]
     assert planes["slots"] == [0, 0]
-    assert "failures[3] changes nothing: its time lies outside the run" in found["warnings"][0]
+    assert [text.partition(": ")[2] for text in found["warnings"]] == [
+        "failures[2] changes nothing: the plan has no such link",
+        "failures[3] changes nothing: its time lies outside the run, which begins "
+        "2026-06-14T12:00:12Z, ends 2026-06-14T12:05:12Z",
+    ]
     events = run.events[run.events.kind.str.startswith("failure")]
     columns = ["slot", "kind", "subject_kind", "subject_id"]
     assert events[columns].astype(object).to_numpy().tolist() == [
