@@ -174,7 +174,7 @@ def shell(tmp_path):
         }
         process = subprocess.Popen(
             ["sh", str(script), *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, preexec_fn=heed_hangups,
+            text=True, preexec_fn=heed_signals,
         )  # fmt: skip
         started.append(process)
         return process
@@ -189,9 +189,10 @@ def shell(tmp_path):
         process.communicate()
 
 
-def heed_hangups():
-    """Let a script heed SIGHUP also where the tests run under nohup: no shell traps it else."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def heed_signals():
+    """Let a script trap what the tests themselves were started to ignore, as by nohup or &."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def script_of(folder, one_way_s, every_ms=100):
