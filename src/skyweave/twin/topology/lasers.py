@@ -22,7 +22,8 @@ POLAR_DEG = 60.0
 V1_5_SURVIVORS = 30
 
 # v2 mini: three heads (operator, 2023).  v1.5: three heads counted by observers, not confirmed.
-TERMINALS = {"v1.0": 0, "v1.0-laser": 3, "v1.5": 3, "v2-mini": 3, "unknown": 0, "": 0}
+TERMINALS = {"": 0, "unknown": 0, "v1.0": 0, "v1.0-laser": 3, "v1.5": 3, "v2-mini": 3}
+GENERATIONS = tuple(TERMINALS)  # in arrays a generation is its place here
 
 
 def laser_terminals(catalogue: Catalogue) -> NDArray[np.int64]:
