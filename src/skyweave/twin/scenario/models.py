@@ -252,6 +252,19 @@ class GatewaySection(Section):
     """satellites a gateway can follow at once"""
     min_elevation_deg: Elevation | None = None
     """lowest usable elevation of gateways; the default is that of `[visibility]`"""
+    at_every_pop: bool = False
+    """adds a gateway at each PoP that has none within 300 km, as public lists lack some; its id is
+    `inferred-` and that of the PoP"""
+    unserved: Literal["keep", "drop"] = "keep"
+    """`"drop"` leaves out gateways and PoPs in countries without service, by a list of 2026-09"""
+    domestic_only: tuple[str, ...] = ()
+    """two-letter countries whose gateways serve only terminals of the same country. A hypothesis:
+    `["BD", "ID", "TR"]` explains published country medians better, no operator has stated it"""
+
+    @field_validator("domestic_only")
+    @classmethod
+    def _are_countries(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        return checked_countries(codes)
 
 
 class Assignment(Section):
@@ -264,12 +277,31 @@ class Assignment(Section):
 class Delay(Section):
     """What is added to propagation."""
 
+    model: Literal["geometry", "dish"] = "geometry"
+    """`"geometry"` adds `processing_s` alone; `"dish"` instead what measured dishes have beyond
+    geometry: a floor, an offset drawn anew in each slot, and the scatter of packets"""
+    period: Literal["2023-09", "2025-05", "2026-09"] = "2026-09"
+    """of `"dish"`: when the measurements it follows were made"""
+    comb: bool = False
+    """of `"dish"`: whether packets wait for the frames of the shared channel"""
     processing_s: Annotated[float, Field(ge=0, le=1)] = 0.010
     """added to every round trip"""
     fibre_detour: Annotated[float, Field(ge=1, le=5)] = 1.5
     """length of fibre over great-circle distance"""
     include_fibre: bool = True
     """whether the fibre from gateway to PoP counts"""
+
+    @model_validator(mode="after")
+    def _sets_only_keys_of_its_model(self) -> "Delay":
+        of_other = {"geometry": ("period", "comb"), "dish": ("processing_s",)}
+        for key in of_other[self.model]:
+            if getattr(self, key) != type(self).model_fields[key].default:
+                other = "dish" if self.model == "geometry" else "geometry"
+                raise ValueError(
+                    f'{key} is for model = "{other}", found model = "{self.model}"; '
+                    "remove one of the two"
+                )
+        return self
 
 
 class Results(Section):
