@@ -17,6 +17,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from skyweave.frames import great_circle_m
 from skyweave.places import country_at, make_slug
 from skyweave.places.cities import all_cities
@@ -26,6 +28,7 @@ TARGET = Path(__file__).parents[2] / "src" / "skyweave" / "data"
 LEASES_AND_ZONES = ("Admin-0 lease", "Admin-0 overlay")  # nobody disputes these
 OTHER_SCRIPT = re.compile("[\u0370-\u1dff\u2c00-\U0010ffff]")  # spares folding what is left out
 DECIMALS = 4  # of a disputed area's outline: 11 m
+POINTS = 14  # places that stand for a country
 NEARBY_M = 100e3  # a gateway further from every town is called by its position
 
 
@@ -38,6 +41,8 @@ def built_files(source: Path) -> Iterator[tuple[str, bytes]]:
     yield "pops_2026-04-16.csv", pops(source)
     yield "gateways_oneweb_2025-06.csv", oneweb_gateways(source)
     yield "pops_oneweb_2025-06.csv", oneweb_pops(source)
+    yield "probe_associations.csv", probe_associations(source)
+    yield "population_points.csv", population_points(source)
     for layer in ("ne_50m_admin_0_countries", "ne_50m_admin_0_boundary_lines_disputed_areas"):
         yield f"{layer}.geojson.xz", boundaries(source, layer)
     yield "ne_10m_admin_0_disputed_areas.geojson.xz", disputed_areas(source)
@@ -152,6 +157,33 @@ def cities(source: Path) -> bytes:
         rows.append([*row, city["population"], "|".join(latin)])
     header = ["geonameid", "name", "country", "lat_deg", "lon_deg", "population", "aliases"]
     return to_csv(header, rows)
+
+
+def probe_associations(source: Path) -> bytes:
+    """Probes by PoP and by the country they stand in."""
+    name = "gateways/starlink/ripe_atlas_probe_pop_country_counts.csv"
+    rows = csv.DictReader(io.StringIO(read(source / name).decode()))
+    listed = [[r["pop_code"], r["country_iso2"], r["connected_probes"]] for r in rows]
+    return to_csv(["pop_id", "country", "probes"], sorted(listed))
+
+
+def population_points(source: Path) -> bytes:
+    """Of each country's towns those that hold the middle of each fourteenth of their people."""
+    towns = json.loads(read(source / "cities/geonames_cities5000.json.xz")).values()
+    by_country: dict[str, list[dict]] = {}
+    for town in sorted(towns, key=lambda t: (-t["population"], t["geonameid"])):
+        by_country.setdefault(town["countrycode"], []).append(town)
+    countries = json.loads(read(source / "cities/geonames_countries.json.gz"))
+    rows = []
+    for code in sorted(by_country):
+        of_it = by_country[code]
+        people = np.cumsum([max(town["population"], 1) for town in of_it])  # 0 is unknown
+        middles = (np.arange(POINTS) + 0.5) / POINTS * people[-1]
+        chosen, points = np.unique(np.searchsorted(people, middles), return_counts=True)
+        for town, count in zip(chosen.tolist(), points.tolist(), strict=True):
+            position = [round(of_it[town][key], DECIMALS) for key in ("latitude", "longitude")]
+            rows.append([code, countries[code]["iso3"], *position, count])
+    return to_csv(["country", "iso_a3", "lat_deg", "lon_deg", "points"], rows)
 
 
 def earth_orientation(source: Path) -> bytes:

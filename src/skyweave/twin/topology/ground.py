@@ -1,8 +1,11 @@
 """The ground side: gateways, where satellites come down, and PoPs, where the Internet begins."""
 
+import csv
 import difflib
-from collections.abc import Mapping
+import io
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +39,9 @@ NOTHING = "none"  # for operators whose gateways nobody publishes
 POLAR_LAT_DEG = 62.0  # poleward of it gateways look down to 5 deg: FCC 21-48, footnote 3
 POLAR_MIN_ELEVATION_DEG = 5.0
 
+INFERRED = "inferred-"  # how the id of a gateway begins that no list names
+LACKING_M = 300e3  # a PoP with no gateway this near lacks one in the list, not in the network
+
 
 @dataclass(frozen=True, eq=False)
 class Pops:
@@ -53,6 +59,10 @@ class Pops:
     def row(self, pop_id: str, where: str = "") -> int:
         """Return the row of a PoP; `where` begins the error text about an unknown one."""
         return _row(self.pop_id, pop_id, f"{where}PoP {pop_id[:60]!r}")
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.integer]) -> "Pops":
+        """Return the rows of a mask or of row numbers."""
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +83,11 @@ class Gateways:
 
     def __len__(self) -> int:
         return int(self.gateway_id.size)
+
+    @property
+    def is_inferred(self) -> NDArray[np.bool_]:
+        """Which no list names: they stand at a PoP that has none near, (G,)."""
+        return np.strings.startswith(self.gateway_id, INFERRED)
 
     def row(self, gateway_id: str, where: str = "") -> int:
         """Return the row of a gateway; `where` begins the error text about an unknown one."""
@@ -95,23 +110,38 @@ def builtin_pops() -> Pops:
     return load_pops("builtin:2026-04-16")
 
 
-def load_pops(source: str | Path) -> Pops:
+@cache
+def unserved_countries() -> frozenset[str]:
+    """Return the countries without Starlink's service in 2026-09, ISO 3166-1 alpha-2.
+
+    The operator publishes no latency for them, neither for the whole country nor by state.
+    """
+    text = read_data_text("unserved_countries_2026-09.csv")
+    return frozenset(row["country"] for row in csv.DictReader(io.StringIO(text)))
+
+
+def load_pops(source: str | Path, *, leave_out: Collection[str] = ()) -> Pops:
     """Return the PoPs of a built-in list or of a CSV file, in its order.
 
-    `gateway_file.parse_pops` says what a file holds; a country it leaves open is looked up.
+    `gateway_file.parse_pops` says what a file holds; a country it leaves open is looked up.  Those
+    in the countries `leave_out` are no part.
     """
     if source == NOTHING:
         nobody = np.array([], dtype=np.str_)
         return Pops(nobody, nobody, nobody, np.empty(0), np.empty(0))
     rows = parse_pops(_text(str(source), "gateways.pops", BUILTIN_POPS), str(source))
     lat_deg, lon_deg = np.array([r.lat_deg for r in rows]), np.array([r.lon_deg for r in rows])
-    return Pops(
+    pops = Pops(
         pop_id=np.array([row.pop_id for row in rows]),
         city=np.array([row.city for row in rows]),
         country=_countries([row.country for row in rows], lat_deg, lon_deg),
         lat_deg=lat_deg,
         lon_deg=lon_deg,
     )
+    kept = pops.take(~np.isin(pops.country, sorted(leave_out)))
+    if not len(kept):
+        raise InputError(f"{source}: every PoP lies in {_left_out(pops.country)}")
+    return kept
 
 
 def load_gateways(
@@ -121,6 +151,8 @@ def load_gateways(
     min_elevation_deg: float = 25.0,
     antennas: int = 8,
     fibre_detour: float = 1.5,
+    leave_out: Collection[str] = (),
+    at_every_pop: bool = False,
 ) -> Gateways:
     """Return the operational gateways of a built-in list or of a CSV file, in its order.
 
@@ -128,6 +160,9 @@ def load_gateways(
     numbers hold where a file says nothing, except that gateways poleward of 62 deg look down to
     5 deg.  A gateway without a PoP of its own uses the nearest by great circle, over
     `fibre_detour` times that length of fibre.
+
+    Gateways in the countries `leave_out` are no part.  With `at_every_pop` one is added behind
+    the others at each PoP that has none within 300 km (`is_inferred`).
     """
     if source == NOTHING:
         return _no_gateways()
@@ -137,29 +172,96 @@ def load_gateways(
     built = [row for row in listed if row.is_operational]
     if not built:
         raise InputError(f"{source}: no operational gateway; add one, or use a built-in list")
-    lat_deg, lon_deg = (
+    country = _countries(
+        [row.country for row in built],
         np.array([row.lat_deg for row in built]),
-        np.array([r.lon_deg for r in built]),
+        np.array([row.lon_deg for row in built]),
     )
+    is_kept = ~np.isin(country, sorted(leave_out))
+    if not is_kept.any():
+        raise InputError(f"{source}: every operational gateway lies in {_left_out(country)}")
+    rows = [
+        row._replace(country=str(where))
+        for row, where, kept in zip(built, country, is_kept, strict=True)
+        if kept
+    ]
+    if at_every_pop:
+        rows += _inferred_rows(rows, pops, str(source))
+    gateways = _gateways(rows, pops, min_elevation_deg, antennas, fibre_detour)
+    return replace(gateways, planned=len(listed) - len(built))
+
+
+def _gateways(
+    rows: list[GatewayRow],
+    pops: Pops,
+    min_elevation_deg: float,
+    antennas: int,
+    fibre_detour: float,
+) -> Gateways:
+    lat_deg, lon_deg = np.array([r.lat_deg for r in rows]), np.array([r.lon_deg for r in rows])
     elevation_deg = np.where(
         np.abs(lat_deg) > POLAR_LAT_DEG, POLAR_MIN_ELEVATION_DEG, min_elevation_deg
     )
-    given_deg = np.array([row.min_elevation_deg for row in built], dtype=np.float64)
-    given_antennas = [antennas if row.antennas is None else row.antennas for row in built]
-    pop = _own_pops(built, pops, nearest_pop(lat_deg, lon_deg, pops))
+    given_deg = np.array([row.min_elevation_deg for row in rows], dtype=np.float64)
+    given_antennas = [antennas if row.antennas is None else row.antennas for row in rows]
+    pop = _own_pops(rows, pops, nearest_pop(lat_deg, lon_deg, pops))
     return Gateways(
-        gateway_id=np.array([row.gateway_id for row in built]),
-        name=np.array([row.name for row in built]),
+        gateway_id=np.array([row.gateway_id for row in rows]),
+        name=np.array([row.name for row in rows]),
         lat_deg=lat_deg,
         lon_deg=lon_deg,
-        height_wgs84_m=np.array([row.height_wgs84_m for row in built]),
-        country=_countries([row.country for row in built], lat_deg, lon_deg),
+        height_wgs84_m=np.array([row.height_wgs84_m for row in rows]),
+        country=np.array([row.country for row in rows]),
         min_elevation_deg=np.where(np.isnan(given_deg), elevation_deg, given_deg),
         antennas=np.array(given_antennas, dtype=np.int32),
         pop=pop,
         fibre_s=_fibre_delay_s(lat_deg, lon_deg, pops, pop, fibre_detour),
-        planned=len(listed) - len(built),
     )
+
+
+def _inferred_rows(rows: list[GatewayRow], pops: Pops, source: str) -> list[GatewayRow]:
+    """Return a gateway at each PoP that has none within LACKING_M, in the order of the PoPs.
+
+    Of two PoPs close to each other the first gets one, which then is near the second.
+    """
+    lat_deg, lon_deg = np.array([r.lat_deg for r in rows]), np.array([r.lon_deg for r in rows])
+    away_m = great_circle_m(pops.lat_deg[:, None], pops.lon_deg[:, None], lat_deg, lon_deg)
+    lacking: list[int] = []
+    for p in np.flatnonzero(away_m.min(axis=1) > LACKING_M).tolist():
+        here = pops.lat_deg[p], pops.lon_deg[p]
+        added_m = great_circle_m(*here, pops.lat_deg[lacking], pops.lon_deg[lacking])
+        if not (added_m <= LACKING_M).any():
+            lacking.append(p)
+    inferred = [_inferred_row(pops, p, source) for p in lacking]
+    taken = {row.gateway_id for row in rows} & {row.gateway_id for row in inferred}
+    if taken:
+        raise InputError(
+            f'{source}: gateway "{min(taken)}" has the id that gateways.at_every_pop gives to one '
+            "of its own; give it another"
+        )
+    return inferred
+
+
+def _inferred_row(pops: Pops, pop: int, source: str) -> GatewayRow:
+    pop_id = str(pops.pop_id[pop])
+    return GatewayRow(
+        where=f"{source}: ",
+        gateway_id=f"{INFERRED}{pop_id}",
+        name=f"{pops.city[pop] or pop_id} (inferred)",
+        lat_deg=float(pops.lat_deg[pop]),
+        lon_deg=float(pops.lon_deg[pop]),
+        height_wgs84_m=0.0,
+        min_elevation_deg=None,
+        antennas=None,
+        pop_id=pop_id,
+        country=str(pops.country[pop]),
+        is_operational=True,
+    )
+
+
+def _left_out(country: NDArray[np.str_]) -> str:
+    codes = ", ".join(np.unique(country).tolist())
+    return f'{codes}, without service; use gateways.unserved = "keep"'
 
 
 def nearest_pop(
