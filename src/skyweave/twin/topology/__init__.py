@@ -23,6 +23,7 @@ from skyweave.twin.topology.ground import (
     load_gateways,
     load_pops,
     nearest_pop,
+    unserved_countries,
 )
 from skyweave.twin.topology.isl import (
     IslPlan,
@@ -78,4 +79,5 @@ __all__ = [
     "refuse_unknown",
     "rehomed",
     "step",
+    "unserved_countries",
 ]
