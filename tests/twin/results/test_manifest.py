@@ -41,6 +41,7 @@ def test_the_summary_is_the_documented_document(run):
         "rtt_s",
         "handovers_per_hour",
         "outages_by_reason",
+        "attribution",
         "wall_s",
     ]
     assert summary["run"] == str(run.folder)
@@ -237,7 +238,8 @@ def test_what_is_left_out_stands_beside_what_would_have_been(tmp_path):
     run = load_run(write_run(tmp_path / "now", labels, now, facts, before=before))
     alone = load_run(write_run(tmp_path / "before", labels, before)).summary
     assert run.manifest["without"] == run.summary["without"] == ["country:DE", "pop:mnl"]
-    assert list(run.summary)[-4:] == ["outages_by_reason", "without", "before", "wall_s"]
+    last = ["outages_by_reason", "attribution", "without", "before", "wall_s"]
+    assert list(run.summary)[-5:] == last
     assert run.summary["before"] == {
         name: alone[name] for name in ("served_share", "rtt_s", "outages_by_reason")
     }

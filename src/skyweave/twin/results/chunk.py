@@ -51,6 +51,10 @@ class RunLabels:
     pop_lat_deg: FloatArray  # (P,)
     pop_lon_deg: FloatArray  # (P,)
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)  # more of the fleet's columns
+    # (N,) slot 0 minus the epoch of each satellite's elements, NaN where they have no age, as of
+    # made shells; () where nobody asks how sure the run is
+    element_age_days: FloatArray = field(default_factory=lambda: np.empty(0))
+    sat_operator: Names = field(default_factory=lambda: np.empty(0, np.str_))  # (N,); () = one's
 
     @property
     def terminals(self) -> int:

@@ -20,6 +20,7 @@ from skyweave.twin.results.chunk import RunLabels
 from skyweave.twin.results.failure_events import FailureRecord
 from skyweave.twin.results.fleet import cells_of
 from skyweave.twin.results.folder import KIND, PARTS
+from skyweave.twin.results.outages import attribution_rows
 from skyweave.twin.results.statistics import RunStatistics
 
 LIBRARIES = ("h3", "numba", "numpy", "pandas", "pyarrow", "scipy", "sgp4")
@@ -142,7 +143,8 @@ def summary_of(
     """The part of `run --json` that does not depend on where and how fast the run was made.
 
     `outages_by_reason` counts terminal-slots without service, so that with the served ones they
-    sum to slots times terminals.  `before` is what would have been with what is `without`.
+    sum to slots times terminals; `attribution` adds to them the served ones that were slower than
+    usual.  `before` is what would have been with what is `without`.
     """
     return {
         "scenario": facts.title,
@@ -156,6 +158,9 @@ def summary_of(
         "rtt_s": _rtts(statistics),
         "handovers_per_hour": _rounded(statistics.handovers_per_hour),
         "outages_by_reason": _slots_by_reason(statistics),
+        "attribution": attribution_rows(
+            statistics.attribution, labels.slots, labels.terminals, labels.slot_s
+        ),
         **({"without": list(facts.without)} if facts.without else {}),
         **({"before": _summary_before(before)} if before else {}),
     }

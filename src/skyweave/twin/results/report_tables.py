@@ -2,36 +2,71 @@
 
 from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from skyweave.policy.reasons import Reason
 from skyweave.twin.results.folder import Run
 from skyweave.twin.results.markup import share_cell, table
+from skyweave.twin.results.outages import DEGRADED_S, OLD_DAYS, why_named
 from skyweave.twin.results.risk import sites_on_one
-from skyweave.twin.results.wording import count, country, percent
+from skyweave.twin.results.wording import count, country, duration, milliseconds, percent
 
 MOST_PLACES = 10  # countries that are named
 MOST_NAMES = 3  # PoPs named beside their country
 
 
+Row = dict[str, Any]  # of the attribution in the manifest
+
+
 def why(run: Run) -> str:
-    """Causes of outages by the time they took."""
-    outages = run.manifest["outages"]
-    if not outages:
-        return "<h2>Why there was no service</h2>\n<p>Every site had service all the time.</p>"
-    total = sum(found["terminal_slots"] for found in outages.values())
-    rows = [
-        (
-            f"<td>{Reason(reason).text.capitalize()}<small>{reason}</small></td>",
-            share_cell(found["terminal_slots"] / total),
-            f"<td>{found['terminals']:,}</td>",
-        )
-        for reason, found in outages.items()
-    ]
-    heads = ("Reason", "Share of all time without service", "Sites affected")
-    return "<h2>Why there was no service</h2>\n" + table("Causes, most time first", heads, rows)
+    """Causes of outages by the time they took, then those of slots slower than usual."""
+    rows: list[Row] = run.manifest["summary"]["attribution"]
+    out = [row for row in rows if row["state"] == "out"]
+    late = [row for row in rows if row["state"] == "degraded"]
+    parts = ["<h2>Why there was no service</h2>"]
+    if out:
+        heads = ("Reason", "Share of all time without service", *_ATTRIBUTED)
+        parts.append(_why_table("Causes, most time first", heads, out))
+    else:
+        parts.append("<p>Every site had service all the time.</p>")
+    if late:
+        heads = ("Reason", "Share of all time slower than usual", *_ATTRIBUTED)
+        parts += [f"<h2>Why service was slower than usual</h2>\n<p>{_LATE}</p>"]
+        parts.append(_why_table("What grew most, most time first", heads, late))
+    if any(row["low_confidence_share"] for row in rows):
+        parts.append(f'<p class="note">{_UNSURE}</p>')
+    return "\n".join(parts)
+
+
+_ATTRIBUTED = ("Cause", "Longest", "Sites affected", "Confidence")
+_LATE = (
+    f"Service counts as slower than usual while the delay is more than {milliseconds(DEGRADED_S)} "
+    "over the site's own middle delay."
+)
+_UNSURE = (
+    f"Confidence is low where the answer hangs on orbit data more than {OLD_DAYS:g} days from its "
+    "own date: the satellites may stand elsewhere than computed."
+)
+
+
+def _why_table(caption: str, heads: Sequence[str], rows: Sequence[Row]) -> str:
+    total = sum(row["terminal_slots"] for row in rows)
+    return table(caption, heads, [_why_row(row, total) for row in rows], is_wide=True)
+
+
+def _why_row(row: Row, total: int) -> Sequence[str]:
+    name = row["reason"]
+    unsure = row["low_confidence_share"]
+    part = f"<small>low for {percent(unsure)} of it</small>" if 0 < unsure < 1 else ""
+    return (
+        f"<td>{why_named(name).text.capitalize()}<small>{name}</small></td>",
+        share_cell(row["terminal_slots"] / total),
+        f"<td>{row['cause'].replace('_', ' ')}</td>",
+        f"<td>{duration(row['longest_s'])}</td>",
+        f"<td>{row['terminals']:,}</td>",
+        f"<td>{row['confidence']}{part}</td>",
+    )
 
 
 class Way(NamedTuple):

@@ -1,15 +1,14 @@
 """Statistics of a run, gathered chunk by chunk without keeping its rows.
 
 Memory grows with terminals times gateways, not with slots: two bytes per terminal and gateway or
-PoP in runs of up to 65,535 slots.  Round-trip times wait in a temporary file of 8 bytes per
-terminal-slot, read back a block at a time, so all percentiles are exact at any size.
+PoP in runs of up to 65,535 slots.  Round-trip times and what they are made of wait in temporary
+files of 8 and 10 bytes per terminal-slot, read back a block at a time, so all percentiles are exact
+at any size.
 """
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,8 @@ from skyweave.kernels import kernel
 from skyweave.policy.reasons import REASONS
 from skyweave.twin.results.chunk import AccessChunk, RunLabels
 from skyweave.twin.results.events import Changes
+from skyweave.twin.results.outages import Attribution, AttributionStore
+from skyweave.twin.results.slot_file import SlotFile
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -57,6 +58,7 @@ class RunStatistics:
     slot_rtt_s: FloatArray  # (T, 3) p5, p50, p95 over the terminals served
     rtt_s: FloatArray  # (3,) p5, p50, p95 over all served terminal-slots
     mean_parts_s: dict[str, float]  # mean of each RTT part over all served terminal-slots
+    attribution: Attribution  # why terminal-slots were out or degraded
     lost_slots: IntArray | None = (
         None  # (S,) slots out that had service in what it is compared with
     )
@@ -79,6 +81,7 @@ class StatisticsBuilder:
         terminals, slots = labels.terminals, labels.slots
         self._labels = labels
         self._rtts = _RttStore(folder, slots, terminals)
+        self._whys = AttributionStore(labels, folder)
         self._outages = _OutageLengths(terminals)
         count = np.uint16 if slots < 2**16 else np.uint32
         self._reason_slots = np.zeros((terminals, len(REASONS)), dtype=count)
@@ -109,6 +112,7 @@ class StatisticsBuilder:
         self._slot_handovers[rows] = changes.handover.sum(axis=1)
         self._slot_rtt_s[rows] = percentiles(chunk.rtt_s.T, (5, 50, 95)).T
         self._rtts.add(chunk.rtt_s)
+        self._whys.add(chunk)
         for name in PARTS:
             self._part_sums_s[name] += float(np.sum(getattr(chunk, name)[served]))
 
@@ -137,11 +141,13 @@ class StatisticsBuilder:
             slot_rtt_s=self._slot_rtt_s,
             rtt_s=self._rtts.fleet_percentiles((5, 50, 95), samples),
             mean_parts_s={k: _ratio(v, samples) for k, v in self._part_sums_s.items()},
+            attribution=self._whys.finish(self._rtts, _fullest(self._pop_slots)),
         )
 
     def close(self) -> None:
-        """Drop the temporary file."""
+        """Drop the temporary files."""
         self._rtts.close()
+        self._whys.close()
 
 
 class _OutageLengths:
@@ -205,28 +211,17 @@ def _measure_outages(
                 longest_reason[s] = reasons[s].argmax()
 
 
-class _RttStore:
+class _RttStore(SlotFile):
     """Every RTT of the run, (slots, terminals) float64 in a temporary file, in slot order."""
 
     def __init__(self, folder: Path, slots: int, terminals: int) -> None:
-        self._shape = (slots, terminals)
-        # It lives as long as this store, whose `close` closes it.
-        self._file: Any = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
-
-    def add(self, rtt_s: FloatArray) -> None:
-        rtt_s.tofile(self._file)
-
-    def close(self) -> None:
-        self._file.close()
+        super().__init__(folder, slots, terminals, np.float64)
 
     def terminal_percentiles(self, percents: tuple[float, ...]) -> FloatArray:
         """Percentiles of each terminal's RTTs, (len(percents), S)."""
-        slots, terminals = self._shape
-        result = np.full((len(percents), terminals), np.nan)
-        step = max(1, BLOCK_SAMPLES // max(1, slots))
-        for start in range(0, terminals, step):
-            block = slice(start, min(start + step, terminals))
-            result[:, block] = percentiles(self._columns(block.start, block.stop), percents)
+        result = np.full((len(percents), self.shape[1]), np.nan)
+        for block, rtt_s in self.columns(BLOCK_SAMPLES):
+            result[:, block] = percentiles(rtt_s, percents)
         return result
 
     def fleet_percentiles(self, percents: tuple[float, ...], samples: int) -> FloatArray:
@@ -258,31 +253,8 @@ class _RttStore:
 
     def _blocks(self) -> Iterator[FloatArray]:
         """All RTTs that are not NaN, some slots at a time."""
-        slots, terminals = self._shape
-        step = max(1, BLOCK_SAMPLES // max(1, terminals))
-        for start in range(0, slots, step):
-            rtt_s = np.empty((min(start + step, slots) - start, terminals))
-            self._read(rtt_s, start * terminals)
+        for rtt_s in self.rows(BLOCK_SAMPLES):
             yield rtt_s[~np.isnan(rtt_s)]
-
-    def _columns(self, start: int, stop: int) -> FloatArray:
-        """The RTTs of terminals start to stop - 1, (slots, stop - start)."""
-        slots, terminals = self._shape
-        rtt_s = np.empty((slots, stop - start))
-        if stop - start == terminals:
-            self._read(rtt_s, 0)
-            return rtt_s
-        for k in range(slots):
-            self._read(rtt_s[k], k * terminals + start)
-        return rtt_s
-
-    def _read(self, into: FloatArray, start: int) -> None:
-        """Fill an array with the RTTs that follow the first `start`."""
-        # Not a memory map: its pages would count as ours, and grow with the run.
-        self._file.seek(start * into.itemsize)
-        rest = into.data.cast("B") if into.size else memoryview(b"")
-        while rest:
-            rest = rest[self._file.readinto(rest) :]
 
 
 def _bins(rtt_s: FloatArray) -> IntArray:
@@ -302,6 +274,13 @@ def percentiles(values: FloatArray, percents: tuple[float, ...]) -> FloatArray:
     step = ordered[np.minimum(low + 1, last), column] - floor
     result: FloatArray = floor + step * (rank - low)
     return result
+
+
+def _fullest(counts: Counts) -> IntArray:
+    """The fullest column of each row of (S, P), the first at a tie; -1 where there is none."""
+    if counts.shape[1] == 0:
+        return np.full(counts.shape[0], -1, dtype=np.int64)
+    return np.asarray(counts.argmax(axis=1), dtype=np.int64)
 
 
 def _ratio(part: float, whole: float) -> float:
