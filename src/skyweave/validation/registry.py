@@ -29,7 +29,9 @@ from skyweave.validation.table import Row
 
 Check = Callable[[Row], Finding]
 
-ROW_MODULES = ("formula_rows", "orbits_rows", "path_rows", "city_rows")
+ROW_MODULES = (
+    "formula_rows", "orbits_rows", "path_rows", "city_rows", "scheduler_rows", "delay_rows",
+)  # fmt: skip
 
 _checks: dict[str, Check] = {}
 
