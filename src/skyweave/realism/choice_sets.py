@@ -50,6 +50,7 @@ class ChoiceSet:
     start: IntArray  # (K + 1,)
     name: NDArray[np.str_]  # (P,)
     range_m: FloatArray  # (P,) NaN where not known
+    has_views: bool  # whether age and remaining slots are known
     inputs: ChoiceInputs
     listed: IntArray  # (P,) each candidate's row in the sky list
 
@@ -151,10 +152,13 @@ def build_choice_set(
     catalogue: Catalogue,
     site: Place | None,
     boresight_deg: tuple[float, float] | None,
+    is_fresh: bool = True,
 ) -> ChoiceSet:
     """Return the candidates of every slot: operational and listed at 25 deg or more.
 
     Without a site the terms that need it are left out, as are those of the boresight without one.
+    Fresh elements must stand where the list says; old ones that do not are not asked how long a
+    satellite stays in view.
     """
     kept = np.flatnonzero((sky.elevation_deg >= MIN_ELEVATION_DEG) & is_operational(sky, catalogue))
     counts = np.bincount(sky.slot_of[kept], minlength=len(sky))
@@ -162,7 +166,11 @@ def build_choice_set(
     name, elevation_deg = sky.name[kept], sky.elevation_deg[kept]
     azimuth_deg = sky.azimuth_deg[kept]
     nothing = np.full(kept.size, np.nan)
-    age, remaining = _views(sky, catalogue, site)
+    age, remaining, off_deg = _views(sky, catalogue, site)
+    has_views = site is not None and off_deg <= ELSEWHERE_DEG
+    if site is not None and not has_views:
+        _refuse_site(sky, off_deg, is_fresh)
+        age[:], remaining[:] = AGE_SLOTS, HORIZON_SLOTS
     inputs = ChoiceInputs(
         elevation_deg=elevation_deg,
         azimuth_deg=azimuth_deg,
@@ -179,7 +187,7 @@ def build_choice_set(
         is_v2_mini=_is_v2_mini(name),
         slots_since_use=np.zeros(kept.size, dtype=np.int32),
     )  # fmt: skip
-    return ChoiceSet(sky.slot_utc, start, name, sky.range_m[kept], inputs, kept)
+    return ChoiceSet(sky.slot_utc, start, name, sky.range_m[kept], has_views, inputs, kept)
 
 
 def with_history(choices: ChoiceSet, served_name: NDArray[np.str_]) -> ChoiceSet:
@@ -220,15 +228,16 @@ def _gso_separation_deg(
 
 def _views(
     sky: SkyList, catalogue: Catalogue, site: Place | None
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32], float]:
     """Return for how many slots each listed satellite has been in view, and still will be, (P,).
 
-    Where it is not known, both say that it neither has just risen nor is about to set.
+    Where it is not known, both say that it neither has just risen nor is about to set.  Last comes
+    the median angle between where elements and list say a satellite stands, inf of none.
     """
     age = np.full(sky.name.size, AGE_SLOTS, dtype=np.int32)
     remaining = np.full(sky.name.size, HORIZON_SLOTS, dtype=np.int32)
     if site is None:
-        return age, remaining
+        return age, remaining, np.inf
     rows = _catalogue_rows(sky, catalogue)
     off_deg: list[FloatArray] = []
     for first in range(0, len(sky), CHUNK_SLOTS):
@@ -250,16 +259,16 @@ def _views(
                 azimuth_deg[now], elevation_deg[now], sky.azimuth_deg[part], sky.elevation_deg[part]
             )
         )
-    _check_site(sky, off_deg)
-    return age, remaining
+    known = np.concatenate([*off_deg, np.zeros(0)])
+    known = known[np.isfinite(known)]  # NaN where the propagation failed
+    return age, remaining, float(np.median(known)) if known.size else np.inf
 
 
-def _check_site(sky: SkyList, off_deg: list[FloatArray]) -> None:
-    """Refuse a site from which the elements stand elsewhere than the list says."""
-    middle_deg = float(np.median(np.concatenate([*off_deg, np.zeros(0)]))) if off_deg else 0.0
-    if middle_deg > ELSEWHERE_DEG:
+def _refuse_site(sky: SkyList, off_deg: float, is_fresh: bool) -> None:
+    """Refuse a site from which fresh elements stand elsewhere than the list says."""
+    if is_fresh:
         raise InputError(
-            f"{sky.source}: seen from --site the elements stand {middle_deg:.0f} deg (median) from "
+            f"{sky.source}: seen from --site the elements stand {off_deg:.0f} deg (median) from "
             f"where the file lists them, expected at most {ELSEWHERE_DEG:g}; check the order and "
             "the signs of LAT,LON, and that the file is of that place"
         )

@@ -93,7 +93,8 @@ def score_serving(
     catalogue, ages = read_elements(str(elements), sky, max_age_days)
     labels = label_slots(track, sky)
     progress(f"looking at the sky of {len(sky):,} slots")
-    choices = build_choice_set(sky, catalogue, place, pointing)
+    is_fresh = ages.median_days <= MAX_AGE_DAYS
+    choices = build_choice_set(sky, catalogue, place, pointing, is_fresh)
     targets = targets_of(choices, labels)
     if not targets.is_clean.any():
         raise InputError(
@@ -164,7 +165,7 @@ def _predictions(
         "highest-elevation": best_prediction(choices, choices.inputs.elevation_deg),
         "random": random_prediction(choices, seed),
     }
-    if not np.isnan(choices.inputs.lat_deg).any():
+    if choices.has_views:
         still = choices.inputs.remaining_slots.astype(np.float64)
         by_itself["longest-visible"] = best_prediction(choices, still)
     if not np.isnan(choices.range_m).any():  # of the access link only: a file tells no gateways
@@ -273,6 +274,11 @@ def _left_out(
                 "how long a satellite has been in view and still will be, and longest-visible",
             )
         ]
+    elif not choices.has_views:
+        missing.append(
+            "how long a satellite has been in view and still will be, and longest-visible: the "
+            "elements are too old to tell"
+        )
     if pointing is None:
         missing.append("the dish's field of view: give --boresight AZ,EL where the dish tells it")
     if np.isnan(choices.range_m).any():
@@ -308,7 +314,7 @@ def _checked(
         )
     if boresight is not None and not (abs(boresight[0]) <= 360.0 and 0.0 <= boresight[1] <= 90.0):
         raise InputError(
-            f"--boresight = {boresight[0]:g},{boresight[1]:g}; expected azimuth from north (0..360) and "
+            f"--boresight = {boresight[0]:g},{boresight[1]:g}; expected azimuth from north and "
             "elevation (0..90) in degrees: are they swapped?"
         )
     if not max_age_days > 0.0:
