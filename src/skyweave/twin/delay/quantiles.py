@@ -4,7 +4,6 @@ A slot offset is Gamma distributed; with probability `slow_share` the slot is *s
 is exponential with mean `slow_mean_s` instead.  A packet's scatter is Gamma distributed.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +12,10 @@ from scipy.special import gammainc, gammaincinv
 
 FloatArray = NDArray[np.float64]
 
-NODES = 48  # of the offsets of usual slots; 200 move no quantile by more than 1 %
-SLOW_NODES = 16  # of those of slow slots
-_HALVINGS = 40  # of an interval below 2 s: to 2e-12 s
-_ALMOST_ALL = 0.9999
+NODES = 128  # of offsets of usual slots, and of scatters, that stand for equal shares of them
+SLOW_NODES = 32  # of offsets of slow slots
+_MOST_OFFSET_S = 4.0
+_HALVINGS = 32  # of an interval of that length: to 1e-9 s
 
 
 class DelayLaw(NamedTuple):
@@ -60,19 +59,29 @@ def extra_cdf(law: DelayLaw, extra_s: ArrayLike) -> FloatArray:
 
 
 def extra_quantiles_s(law: DelayLaw, levels: ArrayLike) -> FloatArray:
-    """Return quantiles of packets' delay over geometry."""
-    offset_s, _ = _offset_nodes(law)
-    scatter_s = law.packet_scale_s * gammaincinv(law.packet_shape, _ALMOST_ALL)
-    most_s = law.floor_s + float(offset_s.max()) + scatter_s
-    return _inverse(lambda extra_s: extra_cdf(law, extra_s), levels, law.floor_s, most_s)
+    """Return quantiles of packets' delay over geometry.
+
+    They are those of the sums of all pairs of an offset and a scatter that stand for equal shares,
+    within 0.5 % from 5 to 95 %.
+    """
+    offset_s, weight = _offset_nodes(law)
+    scatter_s = law.packet_scale_s * gammaincinv(law.packet_shape, _centres(NODES))
+    sum_s = (offset_s[:, None] + scatter_s).ravel()
+    order = np.argsort(sum_s)
+    share = np.repeat(weight / NODES, NODES)[order]
+    at = np.cumsum(share) - 0.5 * share
+    return np.asarray(law.floor_s + np.interp(np.asarray(levels), at, sum_s[order]))
 
 
 def slot_median_quantiles_s(law: DelayLaw, levels: ArrayLike) -> FloatArray:
     """Return quantiles, over slots, of the median delay over geometry within a slot."""
-    most_s = law.slot_scale_s * gammaincinv(law.slot_shape, _ALMOST_ALL)
-    most_s = max(most_s, -law.slow_mean_s * np.log(1.0 - _ALMOST_ALL))
-    offset_s = _inverse(lambda s: slot_offset_cdf(law, s), levels, 0.0, most_s)
-    return np.asarray(law.floor_s + law.median_packet_s + offset_s)
+    levels = np.asarray(levels, np.float64)
+    low, high = np.zeros(levels.shape), np.full(levels.shape, _MOST_OFFSET_S)
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        is_below = slot_offset_cdf(law, middle) < levels
+        low, high = np.where(is_below, middle, low), np.where(is_below, high, middle)
+    return np.asarray(law.floor_s + law.median_packet_s + 0.5 * (low + high))
 
 
 def _offset_nodes(law: DelayLaw) -> tuple[FloatArray, FloatArray]:
@@ -88,16 +97,3 @@ def _offset_nodes(law: DelayLaw) -> tuple[FloatArray, FloatArray]:
 
 def _centres(count: int) -> FloatArray:
     return np.asarray((np.arange(count) + 0.5) / count)
-
-
-def _inverse(
-    cdf: Callable[[FloatArray], FloatArray], levels: ArrayLike, least: float, most: float
-) -> FloatArray:
-    """Return where a rising function reaches each level, by halving."""
-    levels = np.asarray(levels, np.float64)
-    low, high = np.full(levels.shape, least), np.full(levels.shape, most)
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        is_below = cdf(middle) < levels
-        low, high = np.where(is_below, middle, low), np.where(is_below, high, middle)
-    return np.asarray(0.5 * (low + high))
