@@ -7,6 +7,7 @@ enters, and nothing of the country whose median is predicted.
 """
 
 from collections.abc import Callable, Collection
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -252,6 +253,7 @@ def _median_of_draws(rtt_s: FloatArray) -> FloatArray:
     return np.asarray(np.sort(rtt_s, axis=0)[(len(rtt_s) - 1) // 2])
 
 
+@cache
 def _fleet_itrf_m() -> FloatArray:
     """Return where the satellites on station are in the middle of each epoch's slot, (T, N, 3)."""
     content = {
