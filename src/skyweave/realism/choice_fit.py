@@ -152,12 +152,12 @@ def left_out_rows(recordings: dict[str, Recording]) -> Iterator[Row]:
     for candidates in ("listed", "full"):
         for model in MODELS:
             for variant in VARIANTS:
-                yield _model_row(recordings, candidates, model, variant)
+                yield model_row(recordings, candidates, model, variant)
         for rule in ("highest-elevation", "longest-visible", "random"):
-            yield _plain_row(recordings, candidates, rule)
+            yield plain_row(recordings, candidates, rule)
 
 
-def _model_row(recordings: dict[str, Recording], candidates: str, model: str, variant: str) -> Row:
+def model_row(recordings: dict[str, Recording], candidates: str, model: str, variant: str) -> Row:
     by_site = {}
     for site, recording in recordings.items():
         others = [other for name, other in recordings.items() if name != site]
@@ -169,7 +169,7 @@ def _model_row(recordings: dict[str, Recording], candidates: str, model: str, va
     return Row(f"{model}, {variant.replace('_', ' ')}", candidates, by_site)
 
 
-def _plain_row(recordings: dict[str, Recording], candidates: str, rule: str) -> Row:
+def plain_row(recordings: dict[str, Recording], candidates: str, rule: str) -> Row:
     by_site = {}
     for site, recording in recordings.items():
         sky: Sky = getattr(recording, candidates)

@@ -169,7 +169,7 @@ def build_choice_set(
     age, remaining, off_deg = _views(sky, catalogue, site)
     has_views = site is not None and off_deg <= ELSEWHERE_DEG
     if site is not None and not has_views:
-        _refuse_site(sky, off_deg, is_fresh)
+        _refuse_site(sky, is_fresh)
         age[:], remaining[:] = AGE_SLOTS, HORIZON_SLOTS
     inputs = ChoiceInputs(
         elevation_deg=elevation_deg,
@@ -264,13 +264,16 @@ def _views(
     return age, remaining, float(np.median(known)) if known.size else np.inf
 
 
-def _refuse_site(sky: SkyList, off_deg: float, is_fresh: bool) -> None:
-    """Refuse a site from which fresh elements stand elsewhere than the list says."""
+def _refuse_site(sky: SkyList, is_fresh: bool) -> None:
+    """Refuse a site from which fresh elements stand elsewhere than the list says.
+
+    By how much is not told: trying sites until it is small would find where the dish stands.
+    """
     if is_fresh:
         raise InputError(
-            f"{sky.source}: seen from --site the elements stand {off_deg:.0f} deg (median) from "
-            f"where the file lists them, expected at most {ELSEWHERE_DEG:g}; check the order and "
-            "the signs of LAT,LON, and that the file is of that place"
+            f"{sky.source}: seen from --site the elements do not stand where the file lists them, "
+            f"expected at most {ELSEWHERE_DEG:g} deg off; check the order and the signs of "
+            "LAT,LON, and that the file is of that place"
         )
 
 

@@ -61,6 +61,10 @@ def fit(choices: Choices, ridge: float) -> Fit:
     The penalty is ridge / 2 times the sum of squared coefficients of the standardised terms.  A
     term that is the same for all candidates gets 0 with an infinite standard error.
     """
+    if not np.isfinite(choices.value).all():
+        raise SkyweaveError(
+            "the terms of some candidates are not finite numbers; leave those candidates out"
+        )
     spread = choices.value.std(axis=0)
     varies = spread > 0.0
     scaled = Choices(choices.value[:, varies] / spread[varies], choices.start, choices.chosen)
@@ -71,7 +75,7 @@ def fit(choices: Choices, ridge: float) -> Fit:
     if np.abs(found.jac).max(initial=0.0) > 1e3 * GRADIENT_LEFT:
         raise SkyweaveError(
             f"the fit of {varies.sum()} terms to {scaled.chosen.size} slots did not converge "
-            f"({found.message}); check the terms for infinities"
+            f"({found.message}); leave out terms that say the same"
         )
     coefficient = np.zeros(spread.size)
     coefficient[varies] = found.x / spread[varies]
