@@ -1,13 +1,14 @@
 """One path over time for tools that replay it on real packets: CSV, mahimahi, tc with netem.
 
 The path leads between two places at free instants, or from a terminal of a run through its slots.
-Each step holds until the next; a step without a path is an outage.
+Each step holds until the next; a step without a path is an outage.  Where the scenario's delay is
+that of real dishes, each step has what a packet sent in it would have.
 """
 
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,13 @@ import skyweave
 from skyweave.errors import InputError
 from skyweave.time import format_utc
 from skyweave.twin.ends import Endpoint
+from skyweave.twin.export._dish_trace import (
+    DishDelay,
+    dish_delay,
+    gaps_of,
+    packet_steps,
+    step_packets,
+)
 from skyweave.twin.export._trace_text import (
     PACKET_BITS,
     netem_changes,
@@ -60,6 +68,12 @@ class Trace:
     rtt_s: FloatArray  # (T,) NaN in an outage
     reason: list[str | None]  # (T,) None where there is a path
     over: dict[str, list[Any]]  # further columns (T,) of trace.csv: what the path leads over
+    dish: DishDelay | None = None  # of real dishes, where the scenario asks for it
+
+    @property
+    def utc(self) -> NDArray[np.datetime64]:
+        """When each step begins, (T,)."""
+        return self.start_utc + np.arange(self.rtt_s.size) * np.timedelta64(self.every_ms, "ms")
 
     @property
     def up(self) -> NDArray[np.bool_]:
@@ -115,7 +129,42 @@ def export_trace(
         if (step + 1) % STEPS_PER_REPORT == 0:
             progress(f"export: {step + 1:,} of {steps:,} steps")
     ends = {"from": start.name, "to": end.name}
-    return _write(Trace(ends, at_utc, every_ms, rtt_s, reasons, {"nodes": nodes}), rate, out)
+    trace = Trace(ends, at_utc, every_ms, rtt_s, reasons, {"nodes": nodes})
+    delay = world.scenario.delay
+    dish = dish_delay(delay.model_dump(), world.scenario.seed)
+    if dish is not None:
+        geometry = replace(trace, rtt_s=rtt_s - delay.processing_s, dish=dish)
+        trace = _between_dishes(geometry, start, end)
+    return _write(trace, rate, out)
+
+
+def _between_dishes(trace: Trace, start: Endpoint, end: Endpoint) -> Trace:
+    """Return a trace of bare geometry with the delay of the dish at either end."""
+    # A dish is an end that is itself the antenna and no gateway; its satellite is next to it.
+    for name, place, next_to in ((start.name, start, 1), (end.name, end, -2)):
+        if place.gateways is None:
+            nodes = trace.over["nodes"]
+            satellite = [None if path is None else path.split(" > ")[next_to] for path in nodes]
+            trace = _with_packets(trace, name, satellite, [None] * len(nodes), trace.utc)
+    return trace
+
+
+def _with_packets(
+    trace: Trace,
+    terminal_id: str,
+    satellite: list[Any],
+    pop: list[Any],
+    switch_utc: NDArray[np.datetime64],
+) -> Trace:
+    """Return a trace with what the packets of one dish have beyond geometry, and its gaps.
+
+    `satellite` and `pop` are those from `switch_utc` on, None in an outage.
+    """
+    assert trace.dish is not None
+    gaps = gaps_of(trace.dish, switch_utc, satellite, pop)
+    extra_s, cause = step_packets(trace.dish, terminal_id, trace.utc, trace.every_ms, gaps)
+    reason = [had or lost or None for had, lost in zip(trace.reason, cause.tolist(), strict=True)]
+    return replace(trace, rtt_s=trace.rtt_s + extra_s, reason=reason)
 
 
 def export_run_trace(
@@ -130,8 +179,10 @@ def export_run_trace(
         time = run.manifest["time"]
         steps, slot_s = int(time["slots"]), float(time["slot_s"])
         start_utc = np.datetime64(time["start_utc"].removesuffix("Z"), "ns")
-    every_ms = _whole_ms("slot_s", slot_s)
-    rate = _checked_rate(rate_bps, steps, every_ms)
+    slot_ms = _whole_ms("slot_s", slot_s)
+    dish = _dish_of(run, terminal)
+    per_slot = packet_steps(slot_ms) if dish else 1
+    rate = _checked_rate(rate_bps, steps * per_slot, slot_ms // per_slot)
     check_free(out)
     rows = _rows_of(run, terminal)
     if rows.num_rows != steps:
@@ -143,12 +194,44 @@ def export_run_trace(
     trace = Trace(
         of={"terminal": terminal},
         start_utc=start_utc,
-        every_ms=every_ms,
+        every_ms=slot_ms,
         rtt_s=column["rtt_s"].to_numpy(),
         reason=column["reason"].to_pylist(),
         over={name: column[name].to_pylist() for name in ("norad_id", "gateway_id", "pop_id")},
+        dish=dish,
     )
-    return _write(trace, rate, out)
+    return _write(trace if dish is None else _in_packets(trace, terminal, per_slot), rate, out)
+
+
+def _dish_of(run: Run, terminal: str) -> DishDelay | None:
+    """Return the delay of dishes that a run asked for, of the terminal's own operator."""
+    with reading_run(run.folder):
+        scenario, fleet = run.manifest["scenario"], run.fleet
+        section = scenario["delay"]
+        for operator in scenario.get("operators") or ():
+            is_own = fleet["operator"][fleet["terminal_id"] == terminal] == operator["name"]
+            if operator.get("delay") and is_own.any():
+                section = operator["delay"]
+        return dish_delay(section, int(run.manifest["seed"]))
+
+
+def _in_packets(trace: Trace, terminal: str, per_slot: int) -> Trace:
+    """Return a run's trace with its slots divided into steps of one packet each."""
+    assert trace.dish is not None
+    slot_utc = trace.utc
+    geometry_s = trace.rtt_s - trace.dish.beyond_geometry_s(slot_utc, terminal)
+    fine = replace(
+        trace,
+        every_ms=trace.every_ms // per_slot,
+        rtt_s=np.repeat(geometry_s, per_slot),
+        reason=[reason for reason in trace.reason for _ in range(per_slot)],
+        over={
+            name: [value for value in values for _ in range(per_slot)]
+            for name, values in trace.over.items()
+        },
+    )
+    satellite, pop = trace.over["norad_id"], trace.over["pop_id"]
+    return _with_packets(fine, terminal, satellite, pop, slot_utc)
 
 
 def _rows_of(run: Run, terminal: str) -> pa.Table:
@@ -240,6 +323,7 @@ def _manifest(trace: Trace, rate_bps: int | None) -> dict[str, Any]:
         "path_changes": changes,
         "rate_bps": rate_bps,
         "rate_from": None if rate_bps is None else "the user (--rate-bps)",
+        **({} if trace.dish is None else {"delay": trace.dish.as_json()}),
     }
 
 
@@ -292,7 +376,7 @@ def _readme(manifest: dict[str, Any]) -> str:
     ends = manifest.get("terminal") or f"{manifest['from']} to {manifest['to']}"
     delay = {name: f"{1e3 * value:.3f}" for name, value in manifest["one_way_delay_s"].items()}
     over = _OVER_RUN if "terminal" in manifest else _OVER_PATH
-    text = _README.format(**manifest, ends=ends, delay=delay, over=over)
+    text = _README.format(**{**manifest, "delay": delay}, ends=ends, over=over, law=_law(manifest))
     if manifest["rate_bps"] is None:
         return text + _NO_RATE
     return (
@@ -300,6 +384,10 @@ def _readme(manifest: dict[str, Any]) -> str:
         + _MAHIMAHI.format(**manifest["mahimahi"], **_closing(manifest))
         + _NETEM.format(**manifest["netem"], rate_bps=manifest["rate_bps"])
     )
+
+
+def _law(manifest: dict[str, Any]) -> str:
+    return _OF_DISHES.format(**manifest["delay"]) if "delay" in manifest else _OF_GEOMETRY
 
 
 def _closing(manifest: dict[str, Any]) -> dict[str, str]:
@@ -314,6 +402,15 @@ def _closing(manifest: dict[str, Any]) -> dict[str, str]:
 
 _OVER_PATH = "nodes: the ends and between them the satellites (NORAD ids), in order"
 _OVER_RUN = "norad_id, gateway_id, pop_id: what served; the path ends at the PoP"
+_OF_GEOMETRY = """\
+The delay is that of propagation and of the scenario's processing time. Queues, rates and losses of
+a real link are not modelled: a rate in these files is the one given by --rate-bps."""
+_OF_DISHES = """\
+The delay is that of propagation and of real dishes of {period}: a floor, an offset of each 15-s
+slot, and in each step what one packet sent in it has, drawn with seed {seed}. A change of satellite
+or PoP is a gap in which packets are lost, so some steps are outages (handover_gap, pop_change_gap).
+Other losses, queues and rates are not modelled: a rate in these files is the one given by
+--rate-bps."""
 _README = """A network path over time, computed by Skyweave {skyweave}
 
 {ends}
@@ -321,8 +418,7 @@ from {start_utc}, {duration_s:g} s in {steps} steps of {every_s:g} s
 a path in {up_share:.2%} of them
 one-way delay: least {delay[min]} ms, median {delay[median]} ms, most {delay[max]} ms
 
-The delay is that of propagation and of the scenario's processing time. Queues, rates and losses of
-a real link are not modelled: a rate in these files is the one given by --rate-bps.
+{law}
 
 trace.csv      one line per step, which holds until the next
   t_s              seconds from the start
