@@ -219,11 +219,12 @@ def ways_to_pops(
     fibre_s = _fibre_s(ground)
     may_use = ground.permits(places.country)
     down_s = np.where(may_use, descents.down_s, np.inf)
-    rtt_s = np.empty((*drawn.range_m.shape, len(ground.pops)))
+    up_s = np.nan_to_num(drawn.range_m, nan=np.inf) / SPEED_OF_LIGHT_M_S
+    rtt_s = np.empty((*up_s.shape, len(ground.pops)))
     for k in range(len(rtt_s)):
         for p in range(len(ground.pops)):
             rtt_s[k, :, p] = (down_s[k] + fibre_s[:, p]).min(axis=1)
-        rtt_s[k] += drawn.range_m[k][:, None] / SPEED_OF_LIGHT_M_S
+        rtt_s[k] += up_s[k][:, None]
     rtt_s = 2.0 * _median_of_draws(rtt_s)
     pop = np.argmin(rtt_s, axis=1)
     used = np.argmin(down_s + fibre_s[:, pop].T, axis=2)  # (K, S)
