@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
-from skyweave.frames import EarthOrientation, earth_orientation, geodetic_to_itrf
+from skyweave.frames import earth_orientation, geodetic_to_itrf
 from skyweave.realism.attitude import Attitude, read_attitude
 from skyweave.realism.maps import DISH, EARTH, PixelRecord, read_maps
 from skyweave.realism.observations import SLOT_S, SkyList, read_sky_list
@@ -36,7 +36,7 @@ from skyweave.realism.pixels import (
     track_separation_deg,
     track_spread_deg,
 )
-from skyweave.time import TimeArray, format_utc, instants
+from skyweave.time import TimeGrid, format_utc, instants
 from skyweave.twin.catalogue.altitude import mean_altitude_m
 from skyweave.twin.catalogue.classes import classify
 from skyweave.twin.catalogue.elements import Catalogue
@@ -44,7 +44,7 @@ from skyweave.twin.catalogue.read import read_catalogue
 from skyweave.twin.catalogue.select import age_days, nearest_epoch
 from skyweave.twin.geometry.look import look_angles
 from skyweave.twin.orbits.propagation import propagate
-from skyweave.twin.orbits.records import Sgp4Records, initialise
+from skyweave.twin.orbits.records import initialise
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -61,6 +61,7 @@ NO_ATTITUDE, NONE_NEAR = "no attitude of the dish", "no satellite near the track
 ALIKE = "two satellites fit alike"
 
 _LEAST_ERROR_DEG = 0.5
+_SLOTS_AT_ONCE = 16  # whose satellites are held in memory
 _EARLY_S = 3.0  # within which a satellite listed once has not moved far from where it was listed
 _NO_SERVICE = ("direct_to_cell", "decayed", "error")
 
@@ -237,29 +238,43 @@ def computed_skies(
         )
     place = geodetic_to_itrf([lat_deg], [lon_deg], [0.0])
     records, orientation = initialise(catalogue), earth_orientation()
-    return [
-        _computed_sky(catalogue, records, orientation, place, track.utc)
-        if track.utc.size >= MIN_STEPS
-        else Sky(np.zeros(0, np.str_), np.zeros(0, np.int64), np.zeros((0, track.utc.size, 3)))
-        for track in tracks
-    ]
+    skies = []
+    for first in range(0, len(tracks), _SLOTS_AT_ONCE):
+        some = tracks[first : first + _SLOTS_AT_ONCE]
+        grid = _three_moments_of(some)
+        sat_itrf_m = propagate(catalogue, grid, orientation, records=records).sat_itrf_m
+        each = sat_itrf_m.reshape(len(some), 3, -1, 3)
+        skies += [_computed_sky(catalogue, *place, *part) for part in zip(some, each, strict=True)]
+    return skies
+
+
+def _three_moments_of(tracks: Sequence[SlotTrack]) -> TimeGrid:
+    """Return the moments at which each track begins, is half over and ends, one after the other."""
+    first = np.array([track.utc[0] for track in tracks])
+    last = np.array([track.utc[-1] for track in tracks])
+    utc = np.stack([first, first + (last - first) // 2, last], axis=1).ravel()
+    return instants(utc[0], (utc - utc[0]) / np.timedelta64(1, "s"))
 
 
 def _computed_sky(
     catalogue: Catalogue,
-    records: Sgp4Records,
-    orientation: EarthOrientation,
-    place: tuple[FloatArray, FloatArray],
-    utc: TimeArray,
+    site_itrf_m: FloatArray,
+    up_itrf: FloatArray,
+    track: SlotTrack,
+    sat_itrf_m: FloatArray,
 ) -> Sky:
-    t_s = (utc - utc[0]) / np.timedelta64(1, "s")
-    ends = propagate(catalogue, instants(utc[0], t_s[[0, -1]]), orientation, records=records)
-    up = np.flatnonzero(_is_up(ends.sat_itrf_m, *place))
-    sat_itrf_m = propagate(catalogue.take(up), instants(utc[0], t_s), orientation).sat_itrf_m
-    look = look_angles(*place, sat_itrf_m.reshape(-1, 3))
+    """Return the candidates of a track; `sat_itrf_m` (3, N, 3) is where all are, as `_three_moments_of`.
+
+    In between they lie on the parabola through the three places, which is within a metre.
+    """
+    up = np.flatnonzero(_is_up(sat_itrf_m[[0, -1]], site_itrf_m, up_itrf))
+    span = max((track.utc[-1] - track.utc[0]) / np.timedelta64(1, "s"), 1e-9)
+    s = (track.utc - track.utc[0]) / np.timedelta64(1, "s") / span
+    weight = np.stack([(2 * s - 1) * (s - 1), 4 * s * (1 - s), s * (2 * s - 1)], axis=1)
+    between_m = np.einsum("mt,tkc->kmc", weight, sat_itrf_m[:, up])
+    look = look_angles(site_itrf_m, up_itrf, between_m.reshape(-1, 3))
     line = line_enu(look.azimuth_deg[0], look.elevation_deg[0])
-    by_satellite = np.moveaxis(line.reshape(sat_itrf_m.shape), 0, 1)
-    return Sky(catalogue.name[up], catalogue.norad_id[up], by_satellite)
+    return Sky(catalogue.name[up], catalogue.norad_id[up], line.reshape(between_m.shape))
 
 
 def _is_up(sat_itrf_m: FloatArray, site_itrf_m: FloatArray, up_itrf: FloatArray) -> BoolArray:
