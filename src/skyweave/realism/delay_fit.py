@@ -38,6 +38,7 @@ _TOP = np.array([0.06, np.log(10.0), np.log(0.2), np.log(10.0), np.log(0.2)])
 _LOW_SLOW, _TOP_SLOW = np.array([-5.0, np.log(0.01)]), np.array([0.0, np.log(0.3)])
 _STEP = 2e-2  # for slopes: quantiles are those of many nodes, too coarse for smaller steps
 RESAMPLES = 60  # of slots, for standard errors
+POP_CHANGE_GAP_S = 1.0  # assumed: the literature tells a handover's, which is shorter
 COUNTRY_CONSTANT_S = 0.0153  # median p50 of 41 countries served by bent pipe, over geometry
 
 # Where the series that `calibrate_delay` fits lie in the reference folder.
@@ -239,14 +240,18 @@ def calibrate_delay(
     progress("delay: 2025-05")
     leoviz = read_series(reference_folder / _LEOVIZ)
     of_2025 = _fitted(leoviz, _DATA_2025, True, resamples)
+    rise_s = of_2025["parameters"]["slow_mean_s"]
+    for fitted in (of_2023, of_2025):
+        fitted["parameters"] |= {"pop_change_gap_s": POP_CHANGE_GAP_S, "pop_change_rise_s": rise_s}
     return {
         "format": 1,
         "made_by": "skyweave.realism.delay_fit.calibrate_delay (make calibrate)",
         "law": "RTT = geometry + floor + slot offset (Gamma; exponential in slow slots) + packet "
         "scatter (Gamma)",
         "gaps": "handover_gap_s: measured excess of losses around slot starts, below a second as "
-        "the literature has it; pop_change_gap_s: one slot, the least of the multiples of 15 s "
-        "for which RTT is raised after a change of PoP; not fitted",
+        "the literature has it; pop_change_gap_s and pop_change_rise_s: assumed, not fitted. After "
+        "a change of PoP the literature has raised RTTs for multiples of 15 s (here one slot) "
+        "and gives no size: that of the slow slots of 2025-05 is taken",
         "periods": {
             "2023-09": of_2023,
             "2025-05": of_2025,
@@ -255,7 +260,6 @@ def calibrate_delay(
     }
 
 
-POP_CHANGE_GAP_S = 15.0
 _DATA_2023 = (
     "10-Hz pings of a fixed dish to its gateway near Seattle, 2023-09-11, no laser links "
     "(mmsys24-starlink-livestreaming-data)"
@@ -276,19 +280,15 @@ def _fitted(series: Series, data: str, slow_slots: bool, resamples: int) -> dict
         "slots": int(packets.slot.size),
         "packets": int(packets.rtt_s.size),
         "sha256": series.sha256,
-        "fitted": "every parameter but pop_change_gap_s, on all slots of this one series",
+        "fitted": "every parameter but those of a change of PoP, on all slots of this one series",
         "geometry_rtt_s": GEOMETRY_RTT_S,
-        "parameters": _rounded({**law._asdict(), **_gaps(gap_s)}),
+        "parameters": _rounded({**law._asdict(), "handover_gap_s": gap_s}),
         "standard_error": _rounded({**law_error, "handover_gap_s": gap_error_s}),
         "half_to_half": {
             name: _rounded(errors)
             for name, errors in half_errors(series, slow_slots=slow_slots).items()
         },
     }
-
-
-def _gaps(handover_s: float) -> dict[str, float]:
-    return {"handover_gap_s": handover_s, "pop_change_gap_s": POP_CHANGE_GAP_S}
 
 
 def _standard_errors(
@@ -319,7 +319,14 @@ def _scaled_to_countries(of_2025: dict[str, Any]) -> dict[str, Any]:
         f"times {factor:.3f}, without the slow slots of its moving dish, and is fitted on no data "
         "of 2026",
         "median_extra_s": COUNTRY_CONSTANT_S,
-        "parameters": _rounded({**scaled._asdict(), **_gaps(values["handover_gap_s"])}),
+        "parameters": _rounded(
+            {
+                **scaled._asdict(),
+                "handover_gap_s": values["handover_gap_s"],
+                "pop_change_gap_s": POP_CHANGE_GAP_S,
+                "pop_change_rise_s": factor * values["pop_change_rise_s"],
+            }
+        ),
         "standard_error": None,
         "spread": "p20 and p80 of a country lie 3.9 ms above and 2.8 ms below its p50 in the "
         "median country",

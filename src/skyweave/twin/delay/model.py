@@ -27,6 +27,7 @@ class DelayModel:
     law: DelayLaw
     handover_gap_s: float  # during which packets are lost when the satellite changes
     pop_change_gap_s: float  # the same when the PoP changes
+    pop_change_rise_s: float  # mean by which RTT then stays raised to the end of the slot
     facts: Mapping[str, Any]  # date, data, what was fitted, standard errors: the file's own words
 
     @property
@@ -68,8 +69,14 @@ def model_from(period: str, facts: Mapping[str, Any]) -> DelayModel:
     """Return the model that a period's part of the document describes."""
     values = facts["parameters"]
     law = DelayLaw(*(float(values[name]) for name in DelayLaw._fields))
-    gaps = float(values["handover_gap_s"]), float(values["pop_change_gap_s"])
-    return DelayModel(period, law, *gaps, facts)
+    return DelayModel(
+        period=period,
+        law=law,
+        handover_gap_s=float(values["handover_gap_s"]),
+        pop_change_gap_s=float(values["pop_change_gap_s"]),
+        pop_change_rise_s=float(values["pop_change_rise_s"]),
+        facts=facts,
+    )
 
 
 @cache

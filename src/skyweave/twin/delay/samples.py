@@ -21,6 +21,7 @@ FIRST_SLOT_NS = 12_000_000_000  # slots begin at seconds 12, 27, 42 and 57 of UT
 # Frames of the shared channel: 750 in a second (Humphreys et al. 2023); send times of 15-ms pings
 # repeat with 55 of them, and RTTs of 2023-09 cluster on multiples of four.
 FRAME_S = 1.0 / 750.0
+HANDOVER_GAP, POP_CHANGE_GAP = "handover_gap", "pop_change_gap"
 
 TimeArray = NDArray[np.datetime64]
 SlotArray = NDArray[np.int64]
@@ -67,7 +68,7 @@ class Gaps:
 
     start_utc: TimeArray  # (G,) rising
     length_s: FloatArray  # (G,)
-    cause: NDArray[np.str_]  # (G,) "handover_gap" or "pop_change_gap"
+    cause: NDArray[np.str_]  # (G,) HANDOVER_GAP or POP_CHANGE_GAP
 
     def index(self, utc: TimeArray) -> SlotArray:
         """Return which gap each instant lies in, -1 for none, (M,)."""
@@ -94,7 +95,7 @@ def switch_gaps(
     return Gaps(
         start_utc=np.asarray(start_utc)[at],
         length_s=np.where(is_pop, model.pop_change_gap_s, model.handover_gap_s),
-        cause=np.where(is_pop, "pop_change_gap", "handover_gap"),
+        cause=np.where(is_pop, POP_CHANGE_GAP, HANDOVER_GAP),
     )
 
 
@@ -112,8 +113,8 @@ def packet_rtt_s(
 
     `geometry_rtt_s` (M,), or one for all, is propagation there and back at the send times
     `sent_utc` (M,), NaN where there is no path.  With `comb` what a packet has beyond geometry
-    lies on a grid of `FRAME_S` whose phase is drawn anew in each slot.  Losses other than in
-    `gaps` are not modelled.
+    lies on a grid of `FRAME_S` whose phase is drawn anew in each slot.  After a change of PoP the
+    RTT stays raised to the end of the slot.  Losses other than in `gaps` are not modelled.
     """
     sent_utc = np.asarray(sent_utc)
     slots = utc_slots(sent_utc)
@@ -122,6 +123,10 @@ def packet_rtt_s(
     uniform = hashed_uniform(_key(model, seed, "packet"), name, _nanoseconds(sent_utc))
     extra_s = model.floor_s + model.law.packet_scale_s * _gamma(model.law.packet_shape, uniform)
     extra_s += slot_offset_s(model, seed, numbers, terminal_id)[of_packet, 0]
+    if gaps is not None:
+        changed = utc_slots(gaps.start_utc[gaps.cause == POP_CHANGE_GAP])
+        raised = hashed_uniform(_key(model, seed, "pop change"), name, slots)
+        extra_s -= model.pop_change_rise_s * np.log(raised) * np.isin(slots, changed)
     if comb:
         phase_s = FRAME_S * hashed_uniform(_key(model, seed, "comb"), name, slots)
         extra_s = phase_s + FRAME_S * np.rint((extra_s - phase_s) / FRAME_S)
