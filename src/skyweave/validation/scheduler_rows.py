@@ -26,13 +26,13 @@ STUDY = "papers/tanveer-2023"
 OBSTRUCTED = "ithaca"  # the paper leaves one of its four sites out of its count of directions
 HIGH_DEG = 45.0
 
-_STAND_IN = (
+_FLEET = (
     "The shells of Starlink's first generation as filed stand in for the fleet of June 2023, whose "
     "elements are not shipped, and four towns between 40 and 48 N for the paper's sites"
 )
-_MODEL = (
-    "Chances of the shipped choice model, which was fitted on two other dishes of July 2024 "
-    "(Brisbane, Louvain) and on nothing of this paper"
+_PICKS = (
+    "Fleet and sites as in SCH-02; chances of the shipped choice model, which was fitted on two "
+    "other dishes of July 2024 and on nothing of this paper"
 )
 
 
@@ -69,7 +69,7 @@ def satellites_in_view(row: Row) -> Finding:
     found, five = [min(means), max(means)], 5.0
     now = [float(sky.in_view.mean()) for sky in _skies("now").values()]
     note = (
-        f"{_STAND_IN}; least (Madrid) and most (Seattle) of the four. The real fleet already had "
+        f"{_FLEET}; least (Madrid) and most (Seattle) of the four. The real fleet already had "
         "its first satellites at 43 deg, which pass over 40 N and which the stand-in lacks. "
         f"Today's fleet shows them {min(now):.0f} to {max(now):.0f}."
     )
@@ -81,9 +81,8 @@ def elevation_gained(row: Row) -> Finding:
     gain_deg = _gain_deg("then")
     three_deg = 3.0
     note = (
-        f"{_STAND_IN}. {_MODEL}. With today's fleet it is {_gain_deg('now'):.1f} deg. The dishes "
-        "of the fit were served lower than the paper's: their choices have medians of 48 and 59 "
-        "deg, and their preference for height is flat from 60 deg on."
+        f"{_PICKS}. Under today's fleet it is {_gain_deg('now'):.1f} deg. Dishes differ by as "
+        "much: those two were served 12 and 20 deg above the median of what they saw."
     )
     return Finding(f"{gain_deg:.1f}", within(gain_deg, row.numbers[0], three_deg), note)
 
@@ -92,8 +91,8 @@ def elevation_gained(row: Row) -> Finding:
 def picks_from_high_up(row: Row) -> Finding:
     found, five_points = _high_percent("then"), 5.0
     note = (
-        f"{_STAND_IN}. {_MODEL}. With today's fleet they are {listed(_high_percent('now'), '.0f')}."
-        " What is available agrees; picks are less high for the reason of SCH-03."
+        f"{_PICKS}. With today's fleet they are {listed(_high_percent('now'), '.0f')}. What is "
+        "available agrees; picks are less high for the reason of SCH-03."
     )
     return Finding(listed(found, ".1f"), all_within(found, row.numbers, five_points), note)
 
@@ -102,7 +101,7 @@ def picks_from_high_up(row: Row) -> Finding:
 def picks_to_the_north(row: Row) -> Finding:
     found, five_points = _north_percent("then"), 5.0
     note = (
-        f"{_STAND_IN}, the paper's obstructed one left out. {_MODEL}. With today's fleet they are "
+        f"{_PICKS}; the paper's obstructed site is left out. With today's fleet they are "
         f"{listed(_north_percent('now'), '.0f')}: its shell at 43 deg stands south of such sites."
     )
     return Finding(listed(found, ".1f"), all_within(found, row.numbers, five_points), note)
