@@ -1,11 +1,13 @@
 """Ways of towns into the Internet: against hand-made geometry, plain loops and closed forms."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 from skyweave.constants import FIBRE_INDEX, SPEED_OF_LIGHT_M_S, WGS84_A_M
+from skyweave.data import read_data_text
 from skyweave.frames import geodetic_to_itrf
 from skyweave.realism import country_paths
 from skyweave.realism.country_paths import (
@@ -28,6 +30,7 @@ from skyweave.twin.topology import load_gateways, load_pops
 HEIGHT_M = 550e3
 EARTH_MEAN_M = 6_371_008.8
 A_NANOSECOND = 1e-9
+A_MICRO = 1e-6
 ROUNDING = 1e-12  # relative
 SAMPLING = 5.0  # standard deviations that a frequency may be off
 
@@ -238,29 +241,32 @@ def test_satellites_are_drawn_as_often_as_the_cone_says():
     assert share.max() > 3.0 / seen.size  # far from all alike
 
 
+@pytest.fixture(scope="module")
+def fitted():
+    """The shipped coefficients, read without the package's reader."""
+    models = json.loads(read_data_text("choice_model.json"))["models"]
+    return models["cold"]["without_boresight"]["coefficient"]
+
+
 @pytest.mark.parametrize(
-    ("elevation_deg", "azimuth_deg", "lat_deg", "gso_deg", "weight"),
+    ("elevation_deg", "azimuth_deg", "lat_deg", "gso_deg", "values"),
     [
-        (78.0, 0.0, 50.0, 40.0, 0.0),  # in the middle of the northern cone
-        (78.0, 180.0, -50.0, 40.0, 0.0),  # and of the southern
-        (48.0, 90.0, 0.0, 17.9, None),
-        (38.0, 0.0, 50.0, 40.0, -0.60 * 1.0),  # 40 deg off
-        (28.0, 0.0, 50.0, 40.0, -0.60 * 2.0 - 0.68 * 0.5),  # 50 deg off
-        (78.0, 0.0, 50.0, 17.9, -1.19),
-        (78.0, 0.0, 50.0, 18.1, 0.0),
+        (78.0, 0.0, 50.0, 40.0, {}),  # in the middle of the northern cone
+        (78.0, 180.0, -50.0, 40.0, {}),  # and of the southern
+        (38.0, 0.0, 50.0, 40.0, {"off_pole_30": 1.0}),  # 40 deg off
+        (28.0, 0.0, 50.0, 40.0, {"off_pole_30": 2.0, "off_pole_45": 0.5}),  # 50 deg off
+        (78.0, 0.0, 50.0, 17.9, {"near_gso": 1.0}),
+        (78.0, 0.0, 50.0, 18.1, {}),
+        # In the east, by spherical trigonometry: cos(off) = sin(78 deg) sin(60 deg).
+        (60.0, 90.0, 50.0, 40.0, {"east": 0.5, "off_pole_30": 0.2102291}),
     ],
 )
-def test_the_cone_weighs_by_the_published_terms(
-    elevation_deg, azimuth_deg, lat_deg, gso_deg, weight
+def test_the_cone_weighs_by_the_terms_of_the_choice_model(
+    fitted, elevation_deg, azimuth_deg, lat_deg, gso_deg, values
 ):
     arrays = [np.array([value]) for value in (elevation_deg, azimuth_deg, lat_deg, gso_deg)]
-    (found,) = cone_log_weights(*arrays)
-    if weight is None:  # by spherical trigonometry, in the east and near the arc
-        elevation = math.radians(elevation_deg)
-        off_deg = math.degrees(math.acos(math.sin(elevation) * math.sin(math.radians(78.0))))
-        weight = -1.19 + 0.37 * math.cos(elevation)
-        weight += -0.60 * max(0.0, off_deg - 30.0) / 10.0 - 0.68 * max(0.0, off_deg - 45.0) / 10.0
-    assert found == pytest.approx(weight, abs=1e-9)
+    weight = sum(fitted[name] * value for name, value in values.items())
+    assert cone_log_weights(*arrays)[0] == pytest.approx(weight, abs=A_MICRO)
 
 
 def test_every_term_of_the_cone_is_one_of_the_choice_model():

@@ -295,7 +295,7 @@ def _worst(
 def _cause(table: Metrics, prediction: Prediction, error_ms: float, row: int) -> str:
     """Return how wrong a prediction is and what in the model points to why; none is proved."""
     hints = [text for holds, text in _hints(table, prediction, error_ms, row) if holds]
-    why = f"perhaps {', and '.join(hints)}" if hints else "nothing points to why"
+    why = f"perhaps {', or '.join(hints)}" if hints else "nothing points to why"
     return f"{abs(error_ms):.1f} ms too {'low' if error_ms < 0.0 else 'high'}; {why}"
 
 

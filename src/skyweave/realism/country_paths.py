@@ -33,7 +33,8 @@ from skyweave.twin.geometry import (
 from skyweave.twin.orbits import propagate
 from skyweave.twin.satellites import build_fleet
 from skyweave.twin.scenario import build_scenario
-from skyweave.twin.scheduling.features import TERMS, ChoiceInputs
+from skyweave.twin.scheduling.choice import cold
+from skyweave.twin.scheduling.features import ChoiceInputs, weights_of
 from skyweave.twin.topology import (
     Gateways,
     Pops,
@@ -67,9 +68,9 @@ FIBRE_DETOUR = 1.1  # between gateway and PoP
 # from what predictions without it got wrong in their neighbours.
 DOMESTIC_ONLY = ("BD", "ID", "TR")
 
-# Where dishes look, of the choice model without history and with unknown boresight
-# (log-odds; fitted to two sites in 2024-07).  The terms of a satellite's age and kind are left out.
-CONE = {"off_pole_30": -0.60, "off_pole_45": -0.68, "near_gso": -1.19, "east": 0.37}
+# Terms of the choice model that say where in the sky a satellite stands; how long it has been in
+# view and its kind are left out.
+CONE = ("off_pole_30", "off_pole_45", "near_gso", "east")
 
 
 class Ground(NamedTuple):
@@ -163,7 +164,10 @@ def draw_satellites(
 def cone_log_weights(
     elevation_deg: FloatArray, azimuth_deg: FloatArray, lat_deg: FloatArray, gso_deg: FloatArray
 ) -> FloatArray:
-    """Return the log-weight of each pair (P,) by the terms of the choice model in `CONE`."""
+    """Return the log-weight of each pair (P,), by the terms `CONE` of the shipped choice model.
+
+    It is the model without history (COLD) for dishes that do not tell where they point.
+    """
     long = np.full(elevation_deg.size, np.iinfo(np.int32).max, dtype=np.int32)
     inputs = ChoiceInputs(
         elevation_deg=elevation_deg,
@@ -176,11 +180,8 @@ def cone_log_weights(
         is_v2_mini=np.zeros(elevation_deg.size, np.bool_),
         slots_since_use=np.zeros(elevation_deg.size, np.int32),
     )
-    weight = np.zeros(elevation_deg.size)
-    for term in TERMS:
-        if term.name in CONE:
-            weight += CONE[term.name] * term.value(inputs)
-    return weight
+    fitted = cold().without_boresight.coefficient
+    return weights_of(inputs, {name: fitted[name] if name in CONE else 0.0 for name in fitted})
 
 
 def descend(drawn: Drawn, ground: Ground, progress: Progress = lambda _: None) -> Descents:
