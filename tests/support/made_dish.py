@@ -13,9 +13,9 @@ import numpy as np
 
 from skyweave.frames import earth_orientation, geodetic_to_itrf
 from skyweave.time import format_utc, instants
-from skyweave.twin.catalogue import read_catalogue, select_names
+from skyweave.twin.catalogue import classify, read_catalogue, select_names
 from skyweave.twin.geometry import look_angles
-from skyweave.twin.orbits import propagate
+from skyweave.twin.orbits import initialise, propagate
 
 ELEMENTS = "builtin:2026-06-14"
 START_UTC = np.datetime64("2026-06-13T20:00:12", "ns")
@@ -40,13 +40,16 @@ class MadeDish:
 def make_dish(folder: Path, slots: int, choose) -> MadeDish:
     """Write both files; `choose(sky)` picks the row of a slot's sky, listed above 25 deg."""
     catalogue = select_names(read_catalogue(ELEMENTS), ["STARLINK"])
+    catalogue = catalogue.take(np.isin(classify(catalogue), ["on_station"]))
     grid = instants(START_UTC, np.arange(slots * 15, dtype=float))
     site = geodetic_to_itrf([SITE[0]], [SITE[1]], [0.0])
     orientation = earth_orientation()
+    starts_m = propagate(
+        catalogue, instants(START_UTC, grid.t_s[::15]), orientation, records=initialise(catalogue)
+    ).sat_itrf_m
     skies, names, rows = [], [], []
     for k in range(slots):
-        start_m = propagate(catalogue, grid.part(15 * k, 15 * k + 1), orientation).sat_itrf_m
-        look = look_angles(*site, start_m[0])
+        look = look_angles(*site, starts_m[k])
         up = np.flatnonzero(look.elevation_deg[0] >= 25.0)
         sky = [
             (str(catalogue.name[n]), *(float(angle[0, n]) for angle in

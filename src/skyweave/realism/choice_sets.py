@@ -83,7 +83,7 @@ def read_elements(path: str, sky: SkyList, max_age_days: float) -> tuple[Catalog
     middle = sky.slot_utc[len(sky) // 2]
     whole = nearest_epoch(read_catalogue(path), middle)
     names = np.unique(sky.name)
-    catalogue = whole.take(np.isin(np.strings.upper(whole.name), names))
+    catalogue = whole.take(np.isin(_plain_names(whole), names))
     if not len(catalogue):
         raise InputError(
             f"{path}: names none of the {names.size} satellites of {sky.source} (such as "
@@ -104,6 +104,11 @@ def read_elements(path: str, sky: SkyList, max_age_days: float) -> tuple[Catalog
     return catalogue.take(fresh), ages
 
 
+def _plain_names(catalogue: Catalogue) -> NDArray[np.str_]:
+    """Return names as lists of candidates write them: in capitals, without tags such as [DTC]."""
+    return np.array([name.upper().partition(" [")[0] for name in catalogue.name.tolist()], np.str_)
+
+
 def sky_from_elements(path: str, slot_utc: TimeArray, site: Place, max_age_days: float) -> SkyList:
     """Return all satellites that elements put at 25 deg or more at the start of each slot."""
     whole = nearest_epoch(read_catalogue(path), slot_utc[slot_utc.size // 2])
@@ -122,7 +127,7 @@ def sky_from_elements(path: str, slot_utc: TimeArray, site: Place, max_age_days:
         source=path,
         slot_utc=slot_utc,
         start=np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
-        name=np.strings.upper(catalogue.name)[sat],
+        name=_plain_names(catalogue)[sat],
         elevation_deg=elevation_deg,
         azimuth_deg=azimuth_deg,
         range_m=range_m,
@@ -134,7 +139,7 @@ def is_operational(sky: SkyList, catalogue: Catalogue) -> BoolArray:
 
     One without elements may: its height is not known.
     """
-    names = np.strings.upper(catalogue.name)
+    names = _plain_names(catalogue)
     low = names[mean_altitude_m(catalogue) < LOWEST_STATION_M]
     unique, which = np.unique(sky.name, return_inverse=True)
     serves = ~np.isin(unique, low) & ~is_direct_to_cell(_named(catalogue, unique))
@@ -279,7 +284,7 @@ def _refuse_site(sky: SkyList, is_fresh: bool) -> None:
 
 def _catalogue_rows(sky: SkyList, catalogue: Catalogue) -> IntArray:
     """Return the row of each listed satellite in the catalogue, by name, (P,); -1 without one."""
-    row_of = {name: row for row, name in enumerate(np.strings.upper(catalogue.name).tolist())}
+    row_of = {name: row for row, name in enumerate(_plain_names(catalogue).tolist())}
     unique, which = np.unique(sky.name, return_inverse=True)
     rows = np.array([row_of.get(name, -1) for name in unique.tolist()], dtype=np.int64)
     return np.asarray(rows[which])
