@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "InputError": "skyweave.errors",
     "SkyweaveError": "skyweave.errors",
+    "compare": "skyweave.api",
     "edge": "skyweave.api",
     "explain": "skyweave.api",
     "load_scenario": "skyweave.api",
@@ -23,6 +24,7 @@ __all__ = [
     "InputError",
     "SkyweaveError",
     "__version__",
+    "compare",
     "edge",
     "explain",
     "load_scenario",

@@ -23,7 +23,12 @@ def named_key(seed: int, *names: str) -> np.uint64:
 
 
 def text_keys(texts: ArrayLike) -> NDArray[np.uint64]:
-    """Return a number for each text, the same on every machine, for `hashed_uniform`."""
+    """Return a number for each text, the same on every machine, for `hashed_uniform`.
+
+    What is such numbers already stays as it is.
+    """
+    if isinstance(texts, np.ndarray) and texts.dtype == np.uint64:
+        return texts
     digests = [
         hashlib.blake2b(str(text).encode(), digest_size=8).digest()
         for text in np.asarray(texts).ravel()

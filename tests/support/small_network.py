@@ -38,6 +38,7 @@ def content(folder, gateways=GATEWAYS, pops=POPS, antennas=4, **sections):
         "time": {"start_utc": "2026-06-14T12:00:12Z", "duration_s": 300},
         "shells": [SHELL],
         "isl": {"plan": "none"},
+        "assignment": {"rule": "shortest-path"},
         "gateways": {"source": "gateways.csv", "pops": "pops.csv", "antennas": antennas},
         "terminals": [{"id": k, "lat_deg": x, "lon_deg": y} for k, (x, y) in PLACES.items()],
         **sections,

@@ -58,7 +58,7 @@ def lacking_satellites(system, norad_ids):
     left = ~np.isin(fleet.catalogue.norad_id, norad_ids)
     smaller = replace(
         fleet, catalogue=fleet.catalogue.take(left), serves=fleet.serves[left],
-        age_days=fleet.age_days[left],
+        age_days=fleet.age_days[left], generation=fleet.generation[left],
     )  # fmt: skip
     world = replace(part.world, fleet=smaller, sat_is_up=np.ones(left.sum(), bool))
     return replace(system, parts=(Part(world, part.rows),))
@@ -234,8 +234,8 @@ def test_on_what_is_left_of_a_network_no_path_is_shorter(small_world, seed, shar
     stays = is_up[network.feeders.sat]
     feeders = FeederLinks(network.feeders.gateway[stays], network.feeders.sat[stays])
     left = replace(network, edges=edges, feeders=feeders)
-    before = serve(world, records, [network])
-    now = serve(broken, records, [left])
+    before, _ = serve(world, records, [network])
+    now, _ = serve(broken, records, [left])
     assert not (now.is_served & ~before.is_served).any()
     both = now.is_served & before.is_served
     rounding_s = 1e-12

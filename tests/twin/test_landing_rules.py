@@ -43,7 +43,7 @@ def test_each_class_takes_the_cheapest_way_its_rules_leave():
     records = initialise(world.fleet.catalogue)
     (network,) = pipeline.networks(world, records, 1)
     ((_, service, sat_m),) = pipeline.services(world, records, [network])
-    access = pipeline.serve(world, records, [network])
+    access, _ = pipeline.serve(world, records, [network])
     cost_s = scipy_costs_s(network, sat_m)
     gateways, pops = world.gateways, world.pops
     pop_country = pops.country[gateways.pop]
@@ -77,7 +77,7 @@ def test_terminals_that_no_gateway_may_serve_are_out_and_told_of():
     world = system.parts[0].world
     records = initialise(world.fleet.catalogue)
     networks = list(pipeline.networks(world, records, 1))
-    access = pipeline.serve(world, records, networks)
+    access, _ = pipeline.serve(world, records, networks)
     is_home = world.terminals.class_ == "home"
     assert (access.reason[0, is_home] != SERVED).all()
     assert (access.reason[0, ~is_home] == SERVED).all()

@@ -166,7 +166,7 @@ def test_who_sees_only_refused_satellites_hears_at_which_test_the_last_fell(syst
     for (_, service, _), network in zip(
         pipeline.services(world, records, networks), networks, strict=True
     ):
-        access = pipeline.serve(world, records, [network])
+        access, _ = pipeline.serve(world, records, [network])
         for row in range(len(world.terminals)):
             codes = service.refused[service.candidates.terminal == row]
             if codes.size and (codes != SERVED).all():

@@ -101,7 +101,9 @@ def _with_catalogue(system, catalogue):
     """The same system with other satellites."""
     (part,) = system.parts
     everyone = np.ones(len(catalogue), dtype=bool)
-    fleet = Fleet(catalogue, everyone, {}, (), np.zeros(len(catalogue)))
+    fleet = Fleet(
+        catalogue, everyone, {}, (), np.zeros(len(catalogue)), np.zeros(len(catalogue), np.int8)
+    )
     return replace(system, parts=(replace(part, world=replace(part.world, fleet=fleet)),))
 
 

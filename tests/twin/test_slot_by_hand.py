@@ -445,7 +445,7 @@ def computed(world, has_lasers=True):
     if not has_lasers:
         networks = [replace(network, edges=NO_EDGES) for network in networks]
     services = list(pipeline.services(world, records, networks))
-    return networks, services, pipeline.serve(world, records, networks)
+    return networks, services, pipeline.serve(world, records, networks)[0]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,13 @@ from skyweave.api.catalogues import catalogue_check, catalogue_update
 from skyweave.api.exports import export_csv, export_hypatia, export_trace
 from skyweave.api.network import pairs, path
 from skyweave.api.pictures import plot
+from skyweave.api.realism import (
+    compare,
+    realism_countries,
+    realism_identify,
+    realism_pings,
+    realism_serving,
+)
 from skyweave.api.runs import demo, edge, explain, run
 from skyweave.api.scenarios import init, load_scenario
 from skyweave.api.validation import validate
@@ -22,6 +29,7 @@ from skyweave.doctor import examine
 __all__ = [
     "catalogue_check",
     "catalogue_update",
+    "compare",
     "demo",
     "doctor",
     "edge",
@@ -34,6 +42,10 @@ __all__ = [
     "pairs",
     "path",
     "plot",
+    "realism_countries",
+    "realism_identify",
+    "realism_pings",
+    "realism_serving",
     "run",
     "validate",
 ]

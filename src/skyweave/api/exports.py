@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from skyweave.api.network import check_network, instant, path_ends, sample_times, warned
-from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent
+from skyweave.api.network import check_network, instant, path_ends, sample_times
+from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent, warned
 from skyweave.errors import InputError
 from skyweave.twin.export.csv_tables import export_csv as write_tables
 from skyweave.twin.export.hypatia import export_hypatia as write_hypatia
@@ -108,14 +108,14 @@ def export_trace(
 
 
 def _run_of(source: ScenarioSource, terminal: str, folder: Path, progress: Progress) -> Run:
-    """Return a run folder as it is, or the run of a scenario with that terminal alone."""
+    """Return a run folder as it is, or the run of a scenario, which must have that terminal."""
     if not isinstance(source, Scenario) and Path(source).is_dir():
         return load_run(source)
     scenario = load_scenario(source)
     every_slot = scenario.results.model_copy(update={"access": "all"})
     system = build_system(scenario.model_copy(update={"results": every_slot}))
-    only = system.only_terminal(terminal_row(system, terminal))
-    return run_system(only, folder / "run", 1, warned(system, progress))
+    terminal_row(system, terminal)
+    return run_system(system, folder / "run", 1, warned(system, progress))
 
 
 def _span(scenario: Scenario, every_s: float | None, for_s: float | None) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.csv
 import pyarrow.parquet
 
-from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent
+from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent, warned
 from skyweave.errors import InputError
 from skyweave.time import instants, parse_utc
 from skyweave.twin.analysis import analyse as analysis
@@ -51,8 +51,7 @@ def path(
     part, near, far = path_ends(system, start, end, operator)
     at_utc = instant(scenario, at)
     check_network(part.world, at_utc, t_s)
-    warn(system, progress)
-    progress("paths: orbits and links")
+    warned(system, progress)("paths: orbits and links")
     found = []
     for sample in paths_over_time(
         part.world, near, far, at_utc, t_s,
@@ -91,10 +90,10 @@ def pairs(
     check_pairs(part.world, sites, relays)
     check_network(part.world, at_utc, t_s)
     with nullcontext() if out is None else draft_file(Path(out)) as draft:
-        warn(system, progress)
-        progress("pairs: orbits and links")
+        tell = warned(system, progress)
+        tell("pairs: orbits and links")
         study = study_pairs(
-            part.world, sites, at_utc, t_s, progress, relays=relays, world_at=part.at_utc
+            part.world, sites, at_utc, t_s, tell, relays=relays, world_at=part.at_utc
         )
         if draft is not None:
             is_csv = str(out).endswith(".csv")
@@ -117,32 +116,12 @@ def instant(scenario: Scenario, at: str | None) -> np.datetime64:
     return parse_utc(at if at is not None else scenario.time.start_utc, "--at")
 
 
-def warn(system: System, progress: Progress) -> None:
-    """Tell what the reader of a scenario should know before its results."""
-    for warning in system.warnings:
-        progress(f"warning: {warning}")
-
-
 def check_network(world: World, at_utc: np.datetime64, t_s: np.ndarray[Any, Any]) -> None:
     """Refuse, before any computing, instants without a date and lasers that cannot be planned."""
     instants(at_utc, t_s[[0, -1]], world.scenario.source)
     is_real = (world.fleet.catalogue.grid_shell < 0).any()
     if not (world.scenario.isl_plan == "fleet" and is_real):  # which takes seconds to plan
         isl_plan(world, at_utc)
-
-
-def warned(system: System, progress: Progress) -> Progress:
-    """Return a progress whose first step tells the warnings before: refusals come alone."""
-    is_told = False
-
-    def tell(step: str) -> None:
-        nonlocal is_told
-        if not is_told:
-            is_told = True
-            warn(system, progress)
-        progress(step)
-
-    return tell
 
 
 def path_ends(

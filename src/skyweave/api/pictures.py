@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from skyweave.api.network import check_network, instant, path_ends, sample_times, warn
+from skyweave.api.network import check_network, instant, path_ends, sample_times
 from skyweave.api.runs import explained
-from skyweave.api.scenarios import Progress, load_scenario, silent
+from skyweave.api.scenarios import Progress, load_scenario, silent, warned
 from skyweave.errors import InputError
 from skyweave.time import instants, parse_utc
 from skyweave.twin.explanation import explain_slot
@@ -94,8 +94,8 @@ def _plot_sky(
     at_utc = parse_utc(at, "--at")
     system, row = explained(source, terminal, None, None, None, at_utc)
     slot = system.slot_at(at_utc)
-    warn(system, progress)
-    plot_sky(sky_picture(system, row, slot, explain_slot(system, row, slot, progress)), out)
+    found = explain_slot(system, row, slot, warned(system, progress))
+    plot_sky(sky_picture(system, row, slot, found), out)
 
 
 def _plot_pair(
@@ -112,8 +112,7 @@ def _plot_pair(
     part, near, far = path_ends(system, start, end, operator)
     at_utc = instant(scenario, at)
     check_network(part.world, at_utc, t_s)
-    warn(system, progress)
-    progress("paths: orbits and links")
+    warned(system, progress)("paths: orbits and links")
     samples = list(paths_over_time(part.world, near, far, at_utc, t_s, world_at=part.at_utc))
     grid = instants(at_utc, t_s)
     found = rtt_over_time(near.name, far.name, at_utc, samples, near.at_deg(grid), far.at_deg(grid))
@@ -136,9 +135,9 @@ def _plot_pairs(
     studies = []
     for scenario, system in zip(scenarios, systems, strict=True):
         part = system.operator_part(operator)
-        warn(system, progress)
-        progress(f"pairs of {scenario.source}: orbits and links")
+        tell = warned(system, progress)
+        tell(f"pairs of {scenario.source}: orbits and links")
         at_utc, sites = instant(scenario, at), part.world.scenario.sites
-        study = study_pairs(part.world, sites, at_utc, t_s, progress, world_at=part.at_utc)
+        study = study_pairs(part.world, sites, at_utc, t_s, tell, world_at=part.at_utc)
         studies.append((scenario.title or Path(scenario.source).stem, study))
     plot_path_ecdf(studies, out)

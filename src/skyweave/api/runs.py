@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent
+from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent, warned
 from skyweave.errors import InputError
 from skyweave.policy.regions import region_from_geojson
 from skyweave.time import format_utc, parse_utc
@@ -79,9 +79,7 @@ def explain(
     at_utc = parse_utc(at, "--at")
     system, row = explained(scenario, terminal, lat_deg, lon_deg, operator, at_utc)
     slot = system.slot_at(at_utc)
-    for warning in system.warnings:
-        progress(f"warning: {warning}")
-    answer = explain_slot(system, row, slot, progress)
+    answer = explain_slot(system, row, slot, warned(system, progress))
     return {"terminal": answer.pop("terminal"), "at": format_utc(at_utc), **answer}
 
 
@@ -111,9 +109,7 @@ def edge(
         area = read_region(Path(region), rule)
     system = build_system(scenario)
     row = own_moving_row(system, terminal, account)
-    for warning in system.warnings:
-        progress(f"warning: {warning}")
-    return predict_edges(system, row, area, exclude, progress)
+    return predict_edges(system, row, area, exclude, warned(system, progress))
 
 
 def explained(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from skyweave.errors import InputError
 from skyweave.twin.scenario import Scenario, read_scenario
+from skyweave.twin.world import System
 
 Progress = Callable[[str], None]
 ScenarioSource = str | Path | Scenario
@@ -31,3 +32,18 @@ def init(file: str | Path) -> None:
         raise InputError(f"{file} exists; choose another name or remove it first") from None
     except OSError as error:
         raise InputError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def warned(system: System, progress: Progress) -> Progress:
+    """Return a progress whose first step tells the warnings before: refusals come alone."""
+    is_told = False
+
+    def tell(step: str) -> None:
+        nonlocal is_told
+        if not is_told:
+            is_told = True
+            for warning in system.warnings:
+                progress(f"warning: {warning}")
+        progress(step)
+
+    return tell

@@ -3,15 +3,31 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 import skyweave
-from skyweave.cli import show
+from skyweave.cli import show, show_realism
+from skyweave.cli.options import (
+    AsJson,
+    At,
+    Every,
+    From,
+    NewFolder,
+    OperatorName,
+    OutFolder,
+    ScenarioFile,
+    Seed,
+    Span,
+    To,
+    Workers,
+    print_answer,
+)
 from skyweave.cli.progress import Progress
+from skyweave.cli.realism import realism_app
 from skyweave.errors import SkyweaveError
 
 app = typer.Typer(
@@ -28,27 +44,7 @@ export_app = typer.Typer(
     help="Write the network for other programs.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(export_app, name="export")
-
-ScenarioFile = Annotated[
-    Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).", readable=False)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
-OutFolder = Annotated[
-    Path | None, typer.Option("--out", help="The run folder to write. [runs/NAME]")
-]
-Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes to share the slots among.")]
-Seed = Annotated[
-    int | None, typer.Option(min=0, max=2**63 - 1, help="Instead of the scenario's own seed.")
-]
-OperatorName = Annotated[
-    str | None, typer.Option("--operator", help="Whose network; the first of the scenario's.")
-]
-NewFolder = Annotated[Path, typer.Option("--out", help="The folder to write; new, or empty.")]
-Every = Annotated[float | None, typer.Option(help="Seconds between samples.")]
-Span = Annotated[float | None, typer.Option("--for", help="Seconds the samples cover.")]
-From = Annotated[str | None, typer.Option("--from", help="A place, as path takes it.")]
-To = Annotated[str | None, typer.Option("--to", help="The other end of the path.")]
-At = Annotated[str | None, typer.Option("--at", help="A UTC instant: 2026-06-14T12:00:12Z.")]
+app.add_typer(realism_app, name="realism")
 
 MAX_REFUSAL = 1000  # characters of a refusal
 _verbose = False
@@ -119,7 +115,9 @@ def init(
     from skyweave import api
 
     api.init(file)
-    _print({"written": str(file)}, as_json, lambda _: print(f"{file}: try skyweave run {file}"))
+    print_answer(
+        {"written": str(file)}, as_json, lambda _: print(f"{file}: try skyweave run {file}")
+    )
 
 
 @app.command()
@@ -172,7 +170,7 @@ def explain(
             scenario, terminal=terminal, lat_deg=lat, lon_deg=lon, at=at, operator=operator,
             progress=progress,
         )  # fmt: skip
-    _print(answer, as_json, show.explanation)
+    print_answer(answer, as_json, show.explanation)
 
 
 @app.command()
@@ -197,7 +195,7 @@ def edge(
             scenario, terminal, region, account=account, exclude=exclude, rule=rule,
             progress=progress,
         )  # fmt: skip
-    _print(answer, as_json, show.edge)
+    print_answer(answer, as_json, show.edge)
 
 
 @app.command()
@@ -227,7 +225,7 @@ def path(
             scenario, start, end, at=at, every_s=every, for_s=span, k=k, disjoint=disjoint,
             analyse=analyse, operator=operator, progress=progress,
         )  # fmt: skip
-    _print(answer, as_json, lambda found: show.path(found, k))
+    print_answer(answer, as_json, lambda found: show.path(found, k))
 
 
 @app.command()
@@ -253,7 +251,7 @@ def pairs(
             scenario, at=at, every_s=every, for_s=span, relays=relays, out=out, operator=operator,
             progress=progress,
         )  # fmt: skip
-    _print(answer, as_json, show.pairs)
+    print_answer(answer, as_json, show.pairs)
 
 
 @export_app.command("hypatia")
@@ -273,7 +271,7 @@ def export_hypatia(
         answer = api.export_hypatia(
             scenario, out, at=at, every_s=every, for_s=span, operator=operator, progress=progress
         )
-    _print(answer, as_json, show.export)
+    print_answer(answer, as_json, show.export)
 
 
 @export_app.command("csv")
@@ -293,7 +291,7 @@ def export_csv(
         answer = api.export_csv(
             scenario, out, at=at, every_s=every, for_s=span, operator=operator, progress=progress
         )
-    _print(answer, as_json, show.export)
+    print_answer(answer, as_json, show.export)
 
 
 @export_app.command("trace")
@@ -324,7 +322,32 @@ def export_trace(
             source, out, start=start, end=end, terminal=terminal, at=at, every_s=every, for_s=span,
             rate_bps=rate_bps, operator=operator, progress=progress,
         )  # fmt: skip
-    _print(answer, as_json, show.export)
+    print_answer(answer, as_json, show.export)
+
+
+@app.command()
+def compare(
+    scenario: ScenarioFile,
+    measured: Annotated[
+        Path, typer.Option(help="Round trips: ping, irtt, CSV, or a dish's history.")
+    ],
+    terminal: Annotated[str | None, typer.Option(help="Which of the scenario's. [first]")] = None,
+    read: Annotated[
+        str | None, typer.Option(help="UTC at which a dish's history was read, if it has none.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A picture to draw: .png, .svg or .pdf.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lay your own measured round trips over a run: where they agree, and where not."""
+    from skyweave import api
+
+    with Progress() as progress:
+        answer = api.compare(
+            scenario, measured, terminal=terminal, read=read, out=out, progress=progress
+        )
+    print_answer(answer, as_json, show_realism.comparison)
+    if out is not None and not as_json:
+        print(out)
 
 
 @app.command()
@@ -380,7 +403,7 @@ def plot(
             source, what, out, terminal=terminal, at=at, start=start, end=end, every_s=every,
             for_s=span, beside=beside or (), operator=operator, progress=progress,
         )  # fmt: skip
-    _print({"written": str(out)}, as_json, lambda _: print(out))
+    print_answer({"written": str(out)}, as_json, lambda _: print(out))
 
 
 @app.command()
@@ -388,7 +411,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Report what this machine offers: cores, threading, kernel cache, catalogue age, extras."""
     from skyweave import api
 
-    _print(api.doctor(), as_json, show.doctor)
+    print_answer(api.doctor(), as_json, show.doctor)
 
 
 @catalogue_app.command("check")
@@ -399,7 +422,7 @@ def catalogue_check(
     """Read element sets and report what is in them and what was refused."""
     from skyweave import api
 
-    _print(api.catalogue_check(file), as_json, show.catalogue)
+    print_answer(api.catalogue_check(file), as_json, show.catalogue)
 
 
 @catalogue_app.command("update")
@@ -418,14 +441,7 @@ def catalogue_update(
     with Progress() as progress:
         fetched = api.catalogue_update(group or ["active"], url=url, progress=progress)
     answer = fetched[0] if len(fetched) == 1 else {"groups": fetched}
-    _print(answer, as_json, lambda _: show.catalogue_update(fetched))
-
-
-def _print(answer: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], None]) -> None:
-    if as_json:
-        print(json.dumps(answer, ensure_ascii=False, allow_nan=False))
-    else:
-        table(answer)
+    print_answer(answer, as_json, lambda _: show.catalogue_update(fetched))
 
 
 def _warn(warnings: Iterable[str]) -> None:
@@ -435,6 +451,6 @@ def _warn(warnings: Iterable[str]) -> None:
 
 def _print_run(result: Any, as_json: bool) -> None:
     _warn(result.manifest["warnings"])
-    _print(result.summary, as_json, show.summary)
+    print_answer(result.summary, as_json, show.summary)
     if not as_json:
         show.files(result.folder)

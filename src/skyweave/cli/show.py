@@ -14,7 +14,7 @@ from skyweave.policy.reasons import Reason
 # What a user named is shown as it is written: Text takes no markup.
 
 
-def _table(title: str, *columns: str, texts: Collection[str] = ()) -> Table:
+def plain_table(title: str, *columns: str, texts: Collection[str] = ()) -> Table:
     """Return a table whose first column holds text, and those named in `texts`; others numbers."""
     table = Table(title=Text(title, "bold"), title_justify="left", box=None, padding=(0, 2))
     for number, column in enumerate(columns):
@@ -23,14 +23,16 @@ def _table(title: str, *columns: str, texts: Collection[str] = ()) -> Table:
     return table
 
 
-def _pairs(title: str, rows: dict[str, object]) -> None:
+def key_values(title: str, rows: dict[str, object]) -> None:
+    """Print names and values in two columns."""
     table = Table(title=Text(title, "bold"), title_justify="left", box=None, padding=(0, 2))
     for name, value in rows.items():
         table.add_row(Text(name), Text(str(value)))
     Console().print(table)
 
 
-def _ms(seconds: float | None) -> str:
+def ms(seconds: float | None) -> str:
+    """Return a round trip in words."""
     return "no path" if seconds is None else f"{seconds * 1000:.1f} ms"
 
 
@@ -41,7 +43,7 @@ def _or_unknown(value: float | None, form: str) -> str:
 def summary(found: dict[str, Any]) -> None:
     """Print the summary of a run."""
     rtt, satellites = found["rtt_s"], found["satellites"]
-    _pairs(
+    key_values(
         found["scenario"],
         {
             "slots": found["slots"],
@@ -52,12 +54,12 @@ def summary(found: dict[str, Any]) -> None:
             )
             or "none",
             "served": _or_unknown(found["served_share"], ".2%"),
-            "round-trip time p5 / p50 / p95": " / ".join(_ms(rtt[p]) for p in ("p5", "p50", "p95")),
+            "round-trip time p5 / p50 / p95": " / ".join(ms(rtt[p]) for p in ("p5", "p50", "p95")),
             "handovers per hour": _or_unknown(found["handovers_per_hour"], ".1f"),
         },
     )
     outages = found["outages_by_reason"]
-    table = _table("Without service", "reason", "terminal-slots")
+    table = plain_table("Without service", "reason", "terminal-slots")
     for reason, count in sorted(outages.items(), key=lambda item: -item[1]):
         table.add_row(reason, f"{count:,}")
     if outages:
@@ -84,12 +86,12 @@ def explanation(found: dict[str, Any]) -> None:
         )
         rows["gateway, PoP"] = f"{found['gateway']}, {found['pop']}"
         rows["path"] = " > ".join(found["nodes"])
-        parts = ", ".join(f"{part} {_ms(value)}" for part, value in found["rtt_parts_s"].items())
-        rows["round-trip time"] = f"{_ms(found['rtt_s'])} = {parts}"
+        parts = ", ".join(f"{part} {ms(value)}" for part, value in found["rtt_parts_s"].items())
+        rows["round-trip time"] = f"{ms(found['rtt_s'])} = {parts}"
         rows["age of the elements"] = f"{found['element_age_days']:.2f} days"
-    _pairs(found["terminal"], rows)
+    key_values(found["terminal"], rows)
     columns = ("NORAD id", "elevation", "azimuth", "score", "refused")
-    table = _table("Satellites in view for the whole slot", *columns)
+    table = plain_table("Satellites in view for the whole slot", *columns)
     for sat in found["candidates"]:
         score = "" if sat["score"] is None else f"{sat['score']:.5g}"
         angles = (f"{sat['elevation_deg']:.1f}", f"{sat['azimuth_deg']:.0f}")
@@ -101,7 +103,7 @@ def edge(found: dict[str, Any]) -> None:
     """Print where service ends and returns on a track, a line for each gap and each crossing."""
     from_utc, to_utc = found["from_utc"], found["to_utc"]
     kind = "area without service" if found["excluded"] else "area of service"
-    _pairs(
+    key_values(
         found["terminal"],
         {
             "from, to": f"{_utc(from_utc, '')} to {_utc(to_utc, from_utc)}",
@@ -167,7 +169,7 @@ def path(found: dict[str, Any], k: int = 1) -> None:
     """Print the path after each change of it; with k > 1 all disjoint paths of those instants."""
     rank = ("rank",) if k > 1 else ()
     columns = ("t / s", *rank, "round-trip time", "path")
-    table = _table(f"{found['from']} to {found['to']}", *columns, texts=("path",))
+    table = plain_table(f"{found['from']} to {found['to']}", *columns, texts=("path",))
     last = None
     for sample in found["samples"]:
         if sample["nodes"] != last:
@@ -175,7 +177,7 @@ def path(found: dict[str, Any], k: int = 1) -> None:
             for number, each in enumerate(sample.get("paths") or [sample], start=1):
                 nodes = " > ".join(each["nodes"]) or sample.get("reason", "")
                 place = (str(number) if each["nodes"] else "",) if rank else ()
-                table.add_row(at, *place, _ms(each["rtt_s"]), Text(nodes))
+                table.add_row(at, *place, ms(each["rtt_s"]), Text(nodes))
                 at = ""
             last = sample["nodes"]
     Console().print(table)
@@ -208,9 +210,9 @@ def _analysis(found: dict[str, Any]) -> None:
     cut_by = sorted({name for sample in protected for name in sample["cut_by"]})
     worst_s = [sample["worst_rtt_s"] for sample in protected if not sample["cut_by"]]
     if protected:
-        rows["worst after one failure"] = _ms(max(worst_s, default=None))
+        rows["worst after one failure"] = ms(max(worst_s, default=None))
         rows["cut by one failure of"] = ", ".join(cut_by) or "nothing"
-    _pairs("Analysis", rows)
+    key_values("Analysis", rows)
     for text in dict.fromkeys(s["cause"]["text"] for s in found["samples"] if "cause" in s):
         print(text)
 
@@ -222,7 +224,7 @@ def pairs(found: dict[str, Any]) -> None:
         "pairs never with a path": found["unreachable_pairs"],
         "pairs with one at times": found["interrupted_pairs"],
     }
-    _pairs("All pairs", rows)
+    key_values("All pairs", rows)
     of_pairs = {
         "shortest RTT": (found["rtt_s"]["min"], 1e3, " ms"),
         "longest RTT": (found["rtt_s"]["max"], 1e3, " ms"),
@@ -231,7 +233,7 @@ def pairs(found: dict[str, Any]) -> None:
         "longest over straight fibre": (found["stretch"]["fibre"], 1.0, ""),
         "changes of path": (found["path_changes"], 1.0, ""),
     }
-    shares = _table("Of all pairs", "", "5 %", "50 %", "95 %", "largest")
+    shares = plain_table("Of all pairs", "", "5 %", "50 %", "95 %", "largest")
     for name, (values, scale, unit) in of_pairs.items():
         cells = (_or_unknown(v and v * scale, ".4g") for v in values.values())
         shares.add_row(name, *(f"{cell}{unit}" for cell in cells))
@@ -242,7 +244,7 @@ def pairs(found: dict[str, Any]) -> None:
 
 
 def _busiest(what: str, shares: dict[str, float]) -> None:
-    table = _table("Busiest", what, "share of paths")
+    table = plain_table("Busiest", what, "share of paths")
     for name, share in shares.items():
         table.add_row(name, f"{share:.2%}")
     Console().print(table)
@@ -250,7 +252,7 @@ def _busiest(what: str, shares: dict[str, float]) -> None:
 
 def export(found: dict[str, Any]) -> None:
     """Print what was written for another program; names end in their unit."""
-    _pairs(found["out"], dict(_facts(found)))
+    key_values(found["out"], dict(_facts(found)))
 
 
 def _facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -306,7 +308,7 @@ def catalogue(found: dict[str, Any]) -> None:
         "refused rows": len(found["refused"]),
         "epochs": f"{found['epoch_first']} to {found['epoch_last']}",
     }
-    _pairs("Catalogue", rows | {f"  {k}": v for k, v in found["classes"].items() if v})
+    key_values("Catalogue", rows | {f"  {k}": v for k, v in found["classes"].items() if v})
     for row in found["refused"][:20]:
         print(f"line {row['line']}: {row['reason']}")
     if len(found["refused"]) > 20:
@@ -324,7 +326,7 @@ def catalogue_update(fetched: list[dict[str, Any]]) -> None:
             "ask again from": found["next_allowed_utc"],
             "use it as": f'source = "cache:{found["group"]}"',
         }
-        _pairs(f"Catalogue {found['group']}", rows)
+        key_values(f"Catalogue {found['group']}", rows)
 
 
 def doctor(found: dict[str, Any]) -> None:
@@ -335,4 +337,4 @@ def doctor(found: dict[str, Any]) -> None:
         else value
         for name, value in found.items()
     }
-    _pairs("Skyweave on this machine", flat)
+    key_values("Skyweave on this machine", flat)

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from multiprocessing import get_context
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -18,13 +19,34 @@ from numpy.typing import NDArray
 
 from skyweave.policy.reasons import Reason
 from skyweave.twin.orbits import Sgp4Records, initialise
-from skyweave.twin.pipeline import CHUNK_SLOTS, SlotPair, absent, network_pairs, serve
+from skyweave.twin.pipeline import (
+    CHUNK_SLOTS,
+    SlotPair,
+    absent,
+    network_pairs,
+    serve,
+)
 from skyweave.twin.results.chunk import ARRAYS, AccessChunk, join
+from skyweave.twin.scheduling import Memory
 from skyweave.twin.topology import LinkChanges
 from skyweave.twin.world import Part, System, World
 
 MOST_TOGETHER = 250_000  # terminals times slots served together: some 0.5 GB with their pairs
 LEAST_AHEAD = 15  # slots, where each piece also looks as far ahead as HORIZON_S
+
+
+class Memories(NamedTuple):
+    """What the scheduler remembers with failures and without; one object until they differ."""
+
+    now: Memory
+    whole: Memory
+
+
+def no_memories(world: World) -> Memories:
+    """Return what is remembered before the first slot."""
+    nothing = Memory.nothing(len(world.terminals), len(world.fleet.catalogue))
+    return Memories(nothing, nothing)
+
 
 Share = list[tuple[AccessChunk, AccessChunk]]  # of each part: what is, what would be
 Piece = list[list[SlotPair]]  # of each part: the networks
@@ -40,9 +62,8 @@ def run_slots(
     """
     crew = _Crew.of(system)
     pieces = _pieces(crew, system.slots, progress)
-    shares: Iterator[Share]
-    if workers == 1:
-        shares = (_serve_all(crew, piece) for piece in pieces)
+    if workers == 1 or crew.remembers:
+        shares = _in_order(crew, pieces)
     else:
         shares = _shared_out(crew, pieces, workers)
     for share in shares:
@@ -62,6 +83,15 @@ class _Crew:
     def of(system: System) -> "_Crew":
         parts = tuple(part for part in system.parts if part.rows.size)
         return _Crew(parts, tuple(initialise(part.world.fleet.catalogue) for part in parts))
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a slot's service depends on the slots before."""
+        return any(part.world.rule.remembers for part in self.parts)
+
+    def no_memories(self) -> list[Memories]:
+        """Return what is remembered of each part before the first slot."""
+        return [no_memories(part.world) for part in self.parts]
 
 
 def _pieces(crew: _Crew, slots: int, progress: Callable[[str], None]) -> Iterator[Piece]:
@@ -85,45 +115,68 @@ def _of_operator(part: Part, crew: _Crew, progress: Callable[[str], None]) -> Ca
 def _piece_slots(crew: _Crew) -> int:
     """Return how many slots are served together, the fewer the more terminals there are."""
     terminals = sum(part.rows.size for part in crew.parts)
-    looks_ahead = any(part.world.rule.looks_ahead for part in crew.parts)
+    looks_ahead = any(part.world.rule.ahead_slots is None for part in crew.parts)
     return min(CHUNK_SLOTS, max(LEAST_AHEAD if looks_ahead else 1, MOST_TOGETHER // terminals))
 
 
-def _serve_all(crew: _Crew, piece: Piece) -> Share:
-    return [
-        serve_pairs(part, records, pairs)
-        for part, records, pairs in zip(crew.parts, crew.records, piece, strict=True)
+def _in_order(crew: _Crew, pieces: Iterator[Piece]) -> Iterator[Share]:
+    """Serve pieces in slot order, each with what is remembered of those before."""
+    memories = crew.no_memories()
+    for piece in pieces:
+        share, memories = _serve_all(crew, piece, memories)
+        yield share
+
+
+def _serve_all(
+    crew: _Crew, piece: Piece, memories: Sequence[Memories]
+) -> tuple[Share, list[Memories]]:
+    served = [
+        serve_pairs(part, records, pairs, memory)
+        for part, records, pairs, memory in zip(
+            crew.parts, crew.records, piece, memories, strict=True
+        )
     ]
+    return [(now, before) for now, before, _ in served], [memory for _, _, memory in served]
 
 
 def serve_pairs(
-    part: Part, records: Sgp4Records, pairs: Sequence[SlotPair]
-) -> tuple[AccessChunk, AccessChunk]:
+    part: Part, records: Sgp4Records, pairs: Sequence[SlotPair], memories: Memories
+) -> tuple[AccessChunk, AccessChunk, Memories]:
     """Return what every terminal of a part has in consecutive slots, and what it would have."""
-    before = serve(part.world, records, [pair.whole for pair in pairs])
-    now = []
+    now, before = [], []
     for world, group in groupby(pairs, key=lambda pair: part.at_slot(pair.whole.slot)):
         own = list(group)
-        start = own[0].whole.slot - before.first_slot
-        now.append(_left(part, world, records, own, before.part(start, start + len(own))))
+        left, would_be, memories = _serve_group(part, world, records, own, memories)
+        now.append(left)
+        before.append(would_be)
     is_kept = part.world.scenario.results.links == "changes"
     links = tuple(pair.now.changes for pair in pairs) if is_kept else ()
-    return replace(now[0] if len(now) == 1 else join(now), links=links), before
+    return replace(joined(now), links=links), joined(before), memories
 
 
-def _left(
-    part: Part, world: World, records: Sgp4Records, pairs: Sequence[SlotPair], before: AccessChunk
-) -> AccessChunk:
-    """Return what is left of the service in slots that share their failures, as `world` has them.
+def joined(chunks: Sequence[AccessChunk]) -> AccessChunk:
+    """Return consecutive chunks as one."""
+    return chunks[0] if len(chunks) == 1 else join(list(chunks))
 
-    A terminal that has lost its service is out for the failure.
-    """
-    if not world.core_is_up:
-        gone = np.where(before.is_served, Reason.CORE_FAILED.number, before.reason)
-        return _emptied(before, gone.astype(np.int16))
-    if world is part.world and all(pair.now is pair.whole for pair in pairs):
-        return before
-    now = serve(world, records, [pair.now for pair in pairs])
+
+def _serve_group(
+    part: Part, world: World, records: Sgp4Records, pairs: Sequence[SlotPair], memories: Memories
+) -> tuple[AccessChunk, AccessChunk, Memories]:
+    """Serve slots that share their failures, as `world` has them."""
+    before, whole = serve(part.world, records, [pair.whole for pair in pairs], memories.whole)
+    is_whole = world is part.world and all(pair.now is pair.whole for pair in pairs)
+    if is_whole and memories.now is memories.whole:
+        return before, before, Memories(whole, whole)
+    if world.core_is_up:
+        now, memory = serve(world, records, [pair.now for pair in pairs], memories.now)
+        return _for_its_cause(world, before, now), before, Memories(memory, whole)
+    gone = np.where(before.is_served, Reason.CORE_FAILED.number, before.reason)
+    idle = memories.now.idle(len(pairs)) if world.rule.remembers else memories.now
+    return _emptied(before, gone.astype(np.int16)), before, Memories(idle, whole)
+
+
+def _for_its_cause(world: World, before: AccessChunk, now: AccessChunk) -> AccessChunk:
+    """Return what is left of the service, who lost it being out for the failure."""
     lost = before.is_served & ~now.is_served
     cause = np.where(lost, _causes(world, before, now), now.reason)
     return replace(now, reason=cause.astype(np.int16))
@@ -216,4 +269,5 @@ def _start_worker(crew: _Crew, threads: int) -> None:
 
 
 def _serve_in_worker(piece: Piece) -> Share:
-    return _serve_all(_crew, piece)
+    share, _ = _serve_all(_crew, piece, _crew.no_memories())  # such rules remember nothing
+    return share

@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 
 from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.policy.reasons import SERVED, Reason
+from skyweave.policy.regions import cells_at
+from skyweave.seeds import hashed_uniform, named_key
+from skyweave.twin.delay import delay_model, slot_extra_s, utc_slots
 from skyweave.twin.geometry import (
     VisiblePairs,
+    gso_separation_deg,
     is_sunlit,
     keep,
     pair_angles,
@@ -27,9 +31,18 @@ from skyweave.twin.geometry import (
 from skyweave.twin.orbits import Sgp4Records, propagate
 from skyweave.twin.results.chunk import AccessChunk
 from skyweave.twin.routing import SatelliteCosts, cheapest_to_ground
-from skyweave.twin.scheduling import Candidates, choose, score_candidates
+from skyweave.twin.scheduling import (
+    Assignment,
+    Candidates,
+    Memory,
+    assign,
+    own_assignment,
+    score_candidates,
+    separation_deg,
+    service_rank,
+)
 from skyweave.twin.sight import SKY_REASONS, Places, Sight, sights, sky_tests
-from skyweave.twin.terminals import terminal_itrf
+from skyweave.twin.terminals import Position, terminal_itrf
 from skyweave.twin.topology import (
     FeederLinks,
     IslPlan,
@@ -77,9 +90,12 @@ class SlotService:
     is_located: BoolArray  # (S,) the terminal's position is known at both ends
     refused: NDArray[np.int16]  # (P,) why the sky keeps a satellite from serving, SERVED = it can
     score: FloatArray  # (P,) -inf where the satellite cannot serve
+    drawn: FloatArray  # (P,) the score with the noise that makes a choice a draw, where it is one
     chosen: NDArray[np.int64]  # (S,) the pair that serves, -1 = none
+    no_beam: BoolArray  # (S,) a satellite could have served, but none had a free beam
     costs: tuple[SatelliteCosts, ...]  # of each satellite, one per entry of `Targets.pops`
     feeder_s: FloatArray  # (L,) one-way delay of each feeder link
+    memory: Memory  # what is remembered after the slot
 
 
 class SlotPair(NamedTuple):
@@ -178,34 +194,59 @@ def _in_gateway_view(world: World, views: VisiblePairs) -> BoolArray:
     return in_view & world.fleet.serves
 
 
-def serve(world: World, records: Sgp4Records, slots: Sequence[SlotNetwork]) -> AccessChunk:
-    """Return what every terminal has in consecutive slots, from their networks alone."""
-    parts = [
-        _access(world, network, service, sat_itrf_m)
-        for network, service, sat_itrf_m in services(world, records, slots)
-    ]
+def serve(
+    world: World,
+    records: Sgp4Records,
+    slots: Sequence[SlotNetwork],
+    memory: Memory | None = None,
+) -> tuple[AccessChunk, Memory]:
+    """Return what every terminal has in consecutive slots, and what is remembered after them.
+
+    `memory` is what is remembered of the slots before, None = nothing.  A rule that remembers
+    nothing leaves it as it is, and the slots stand by themselves.
+    """
+    if memory is None:
+        memory = Memory.nothing(len(world.terminals), len(world.fleet.catalogue))
+    parts = []
+    for network, service, sat_itrf_m in services(world, records, slots, memory):
+        parts.append(_access(world, network, service, sat_itrf_m))
+        memory = service.memory
     arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    return AccessChunk(first_slot=slots[0].slot, links=(), **arrays)
+    return AccessChunk(first_slot=slots[0].slot, links=(), **arrays), memory
 
 
 def services(
-    world: World, records: Sgp4Records, slots: Sequence[SlotNetwork]
+    world: World,
+    records: Sgp4Records,
+    slots: Sequence[SlotNetwork],
+    memory: Memory | None = None,
 ) -> Iterator[tuple[SlotNetwork, SlotService, FloatArray]]:
-    """Yield the network, the service and the satellites' positions (N, 3) of each slot."""
-    first, count = slots[0].slot, len(slots)
-    horizon = world.horizon if world.rule.looks_ahead else 1
-    sat_itrf_m = _positions(world, records, first, first + count + horizon - 1)
-    grid = world.boundaries(first, first + count + horizon)
+    """Yield the network, the service and the satellites' positions (N, 3) of each slot.
+
+    `memory` is what is remembered of the slots before, None = nothing.
+    """
+    if memory is None:
+        memory = Memory.nothing(len(world.terminals), len(world.fleet.catalogue))
+    first, count, rule = slots[0].slot, len(slots), world.rule
+    back = rule.behind_slots
+    ahead = world.horizon if rule.ahead_slots is None else min(rule.ahead_slots, world.horizon)
+    sat_itrf_m = _positions(world, records, first - back, first + count + ahead - 1)
+    grid = world.boundaries(first - back, first + count + ahead)
     positions = terminal_itrf(world.terminals, grid.utc)
     places = [positions.at(k) for k in range(len(sat_itrf_m))]
-    sun_m = sun_itrf_m(grid.utc[:count], world.orientation)
+    sun_m = sun_itrf_m(grid.utc[back : back + count], world.orientation)
     mask = terminal_mask(world)
     usable_m = np.where(world.fleet.serves[None, :, None], sat_itrf_m, np.nan)
     views = [visible_pairs(*places[k], usable_m[k], mask) for k in range(len(places))]
-    of_slot = sights(world, views, places, sat_itrf_m, horizon)
-    for k, (network, sight) in enumerate(zip(slots, of_slot, strict=False)):
-        is_lit = is_sunlit(sat_itrf_m[k], sun_m[k])
-        service = _choose(world, network, sight, places[k : k + 2], sat_itrf_m[k], is_lit)
+    of_slot = sights(world, views, places, sat_itrf_m, ahead, back)[back:]
+    for number, (network, sight) in enumerate(zip(slots, of_slot, strict=False)):
+        k = back + number
+        offer = _Offer(
+            sight, (places[k], places[k + 1]), positions.geodetic_at(k), sat_itrf_m[k],
+            is_sunlit(sat_itrf_m[k], sun_m[number]),
+        )  # fmt: skip
+        service = _choose(world, network, offer, memory)
+        memory = service.memory
         yield network, service, sat_itrf_m[k]
 
 
@@ -233,11 +274,18 @@ def _gateway_views(world: World, gateways: Places, sat_itrf_m: FloatArray) -> Vi
     return views
 
 
-def _choose(
-    world: World, network: SlotNetwork, sight: Sight, places: Sequence[Places],
-    sat_itrf_m: FloatArray, is_lit: BoolArray,
-) -> SlotService:  # fmt: skip
-    feeder_s = _feeder_delays_s(world, network, sat_itrf_m)
+class _Offer(NamedTuple):
+    """What a slot offers to the terminals, before anyone is chosen."""
+
+    sight: Sight
+    places: tuple[Places, Places]  # the terminals at both ends of the slot
+    geodetic: Position  # and where they are at its start
+    sat_itrf_m: FloatArray  # (N, 3)
+    is_lit: BoolArray  # (N,)
+
+
+def _choose(world: World, network: SlotNetwork, offer: _Offer, memory: Memory) -> SlotService:
+    feeder_s = _feeder_delays_s(world, network, offer.sat_itrf_m)
     gateway = network.feeders.gateway
     seed_s = [
         np.where(allowed, feeder_s + fibre_s(world, pop)[gateway], np.inf)
@@ -245,12 +293,39 @@ def _choose(
             world.targets.pops.tolist(), world.targets.gateway_allowed[:, gateway], strict=True
         )
     ]
-    costs = _satellite_costs(network, sat_itrf_m, seed_s)
+    costs = _satellite_costs(network, offer.sat_itrf_m, seed_s)
+    candidates = _candidates(world, offer, costs, memory)
+    score = score_candidates(world.rule, candidates)
+    score = np.where(offer.sight.refused == SERVED, score, -np.inf)
+    cell = _cells(world, offer.geodetic)
+    drawn = score
+    if world.rule.is_sampled:
+        drawn = score + _gumbel(world, network.slot, candidates)
+    assignment = _assign(world, network.slot, candidates, drawn, cell)
+    site_itrf_m = np.stack([position_m for position_m, _ in offer.places])  # (2, S, 3)
+    return SlotService(
+        candidates=candidates,
+        is_located=np.asarray(np.isfinite(site_itrf_m).all(axis=(0, 2))),
+        refused=offer.sight.refused,
+        score=score,
+        drawn=drawn,
+        chosen=assignment.chosen,
+        no_beam=assignment.reason_no_beam,
+        costs=costs,
+        feeder_s=feeder_s,
+        memory=_remembered(world, memory, candidates, assignment),
+    )
+
+
+def _candidates(
+    world: World, offer: _Offer, costs: tuple[SatelliteCosts, ...], memory: Memory
+) -> Candidates:
+    rule, sight, sat_itrf_m = world.rule, offer.sight, offer.sat_itrf_m
     rows, sats = sight.seen.site_rows, sight.seen.sat
+    look = pair_angles(*offer.places[0], sat_itrf_m, rows, sats)
     cost_s = np.stack([c.cost_s for c in costs])[world.targets.of_terminal[rows], sats]
-    look = pair_angles(*places[0], sat_itrf_m, rows, sats)
-    site_itrf_m = np.stack([position_m for position_m, _ in places])  # (2, S, 3)
-    candidates = Candidates(
+    unseen = np.full(sats.size, np.nan)
+    return Candidates(
         terminal_start=sight.seen.site_start,
         terminal=rows,
         sat=sats,
@@ -259,19 +334,79 @@ def _choose(
         range_m=look.range_m,
         path_s=cost_s,
         remaining_slots=sight.left,
-        is_sunlit=is_lit[sats],
+        age_slots=sight.age,
+        is_sunlit=offer.is_lit[sats],
+        gso_separation_deg=(
+            gso_separation_deg(*offer.places[0], sat_itrf_m, rows, sats)
+            if rule.sees_gso
+            else unseen
+        ),
+        boresight_deg=_boresight_deg(world, rows, look.azimuth_deg, look.elevation_deg),
+        generation=world.fleet.generation[sats],
+        slots_since_use=(
+            memory.slots_since_use(rows, sats) if rule.remembers else np.zeros_like(sats)
+        ),
+        load=memory.load[sats],
+        lat_deg=offer.geodetic.lat_deg.copy(),
     )
-    score = score_candidates(world.rule, candidates)
-    score = np.where(sight.refused == SERVED, score, -np.inf)
-    return SlotService(
-        candidates=candidates,
-        is_located=np.asarray(np.isfinite(site_itrf_m).all(axis=(0, 2))),
-        refused=sight.refused,
-        score=score,
-        chosen=choose(candidates, score),
-        costs=costs,
-        feeder_s=feeder_s,
-    )
+
+
+def _boresight_deg(
+    world: World, rows: RowArray, azimuth_deg: FloatArray, elevation_deg: FloatArray
+) -> FloatArray:
+    """Return the angle from each direction to the dish's boresight, NaN where it tells none."""
+    sky = world.sky
+    if not sky.tells_boresight.any():
+        return np.full(rows.size, np.nan)
+    angle_deg = separation_deg(
+        azimuth_deg, elevation_deg,
+        sky.boresight_azimuth_deg[rows], sky.boresight_elevation_deg[rows],
+    )  # fmt: skip
+    return np.where(sky.tells_boresight[rows], angle_deg, np.nan)
+
+
+def _cells(world: World, geodetic: Position) -> NDArray[np.int64]:
+    """Return the H3 cell that each terminal is in, (S,)."""
+    moving = np.array(sorted(world.terminals.tracks), dtype=np.int64)
+    if not moving.size:
+        return world.cell
+    cell = world.cell.copy()
+    where = cells_at(geodetic.lat_deg[moving], geodetic.lon_deg[moving])
+    cell[moving] = where.astype(np.int64)
+    return cell
+
+
+def _assign(
+    world: World, slot: int, candidates: Candidates, score: FloatArray, cell: NDArray[np.int64]
+) -> Assignment:
+    """Return who serves whom, the terminals of higher service class first."""
+    rule, classes = world.rule, world.terminals.service_class
+    rank = service_rank(classes, world.scenario.seed, slot, world.terminal_key)
+    start, sat = candidates.terminal_start, candidates.sat
+    if rule.choose is not None:
+        return own_assignment(rule, candidates, score, cell, rank, world.beams)
+    return assign(start, sat, score, cell, rank, world.beams)
+
+
+def _gumbel(world: World, slot: int, candidates: Candidates) -> FloatArray:
+    """Return the noise that makes the highest of log weights a draw by weight, (P,).
+
+    It depends on the seed, the slot, the terminal and the satellite alone.
+    """
+    key = named_key(world.scenario.seed, "assignment", world.operator)
+    norad_id = world.fleet.catalogue.norad_id[candidates.sat]
+    uniform = hashed_uniform(key, slot, world.terminal_key[candidates.terminal], norad_id)
+    noise: FloatArray = -np.log(-np.log(uniform))
+    return noise
+
+
+def _remembered(
+    world: World, memory: Memory, candidates: Candidates, assignment: Assignment
+) -> Memory:
+    if not world.rule.remembers:
+        return memory
+    sat = np.append(candidates.sat, np.int32(-1))[assignment.chosen]
+    return memory.after(sat, assignment.beams_used / np.maximum(world.beams.links, 1))
 
 
 def _satellite_costs(
@@ -320,7 +455,8 @@ def _access(
         "gateway": gateway,
         "pop": np.where(fixed < 0, own_pop, fixed),
         "isl_hops": np.stack([c.hops for c in service.costs])[which, sat],
-        "rtt_s": np.sum(list(parts.values()), axis=0) + world.scenario.delay.processing_s,
+        "rtt_s": np.sum(list(parts.values()), axis=0)
+        + beyond_geometry_s(world, network.slot, rows),
         **parts,
     }
     count = len(world.terminals)
@@ -329,6 +465,17 @@ def _access(
     is_lost = len(serving_m) > 0 and bool(np.isnan(serving_m).any(axis=1).all())
     access["reason"] = _reasons(world, network, service, is_lost)
     return access
+
+
+def beyond_geometry_s(world: World, slot: int, rows: NDArray[np.int64]) -> FloatArray:
+    """Return what the round trip of terminals has in a slot beyond propagation, (S,)."""
+    delay = world.scenario.delay
+    if delay.model == "geometry":
+        return np.full(rows.size, delay.processing_s)
+    start = utc_slots(world.grid.utc[[slot]])
+    model, seed = delay_model(delay.period), world.scenario.seed
+    extra_s: FloatArray = slot_extra_s(model, seed, start, world.terminal_key[rows])[0]
+    return extra_s
 
 
 _ROW_NUMBERS = {"sat": np.int32, "gateway": np.int32, "pop": np.int32, "isl_hops": np.int16}
@@ -368,6 +515,7 @@ def _reasons(
         (np.full(terminals, is_lost), Reason.NO_VALID_EPHEMERIS.number),
         (seen == 0, Reason.NO_SATELLITE_IN_VIEW.number),
         (usable == 0, _last_refusal(service)),
+        (service.no_beam, Reason.NO_BEAM_FREE.number),
         (near_gateway > 0, Reason.GATEWAY_ANTENNAS_BUSY.number),
     ]
     conditions, numbers = zip(*causes, strict=True)

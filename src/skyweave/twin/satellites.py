@@ -26,6 +26,7 @@ from skyweave.twin.catalogue import (
     walker_star,
 )
 from skyweave.twin.scenario import Scenario, Shell
+from skyweave.twin.topology import GENERATIONS, satellite_generations
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Fleet:
     left_out: dict[str, int]  # objects per class that take no part
     too_old: tuple[RowIssue, ...]
     age_days: NDArray[np.float64]  # (N,) age of the elements at the start
+    generation: NDArray[np.int8]  # (N,) place in `topology.GENERATIONS`
 
 
 def build_fleet(scenario: Scenario, start_utc: np.datetime64) -> tuple[Fleet, list[str]]:
@@ -49,7 +51,8 @@ def build_fleet(scenario: Scenario, start_utc: np.datetime64) -> tuple[Fleet, li
 def _synthetic_fleet(scenario: Scenario, start_utc: np.datetime64) -> Fleet:
     catalogue = combine_shells([_shell(shell, start_utc) for shell in scenario.shells])
     everyone = np.ones(len(catalogue), dtype=np.bool_)
-    return Fleet(catalogue, everyone, {}, (), age_days(catalogue, start_utc))
+    generation = np.zeros(len(catalogue), dtype=np.int8)
+    return Fleet(catalogue, everyone, {}, (), age_days(catalogue, start_utc), generation)
 
 
 def _shell(shell: Shell, epoch_utc: np.datetime64) -> Catalogue:
@@ -89,9 +92,16 @@ def _real_fleet(scenario: Scenario, start_utc: np.datetime64) -> tuple[Fleet, li
         left_out=_counts_left_out(classes, serves, len(too_old)),
         too_old=tuple(too_old),
         age_days=age_days(kept, start_utc)[used],
+        generation=_generation_numbers(kept)[used],
     )
     warning = age_warning(fleet.catalogue, start_utc)
     return fleet, [warning] if warning else []
+
+
+def _generation_numbers(catalogue: Catalogue) -> NDArray[np.int8]:
+    labels, which = np.unique(satellite_generations(catalogue), return_inverse=True)
+    numbers = [GENERATIONS.index(label) for label in labels.tolist()]
+    return np.array(numbers, dtype=np.int8)[which]
 
 
 def _counts_left_out(

@@ -36,18 +36,21 @@ class Sight:
     seen: VisiblePairs
     refused: NDArray[np.int16]  # (P,) why the sky keeps one from serving, SERVED = it can
     left: RowArray  # (P,) whole slots it stays usable
+    age: RowArray  # (P,) whole slots before this for which it has been above the mask
 
 
 def sights(
     world: World, views: list[VisiblePairs], places: list[Places], sat_itrf_m: FloatArray,
-    horizon: int,
+    horizon: int, behind: int = 0,
 ) -> list[Sight]:  # fmt: skip
     """Return what the terminals see in the slot that begins at each boundary (none at the last).
 
     `views` are the satellites above the mask at each boundary, `places` the terminals there and
     `sat_itrf_m` (T, N, 3) the satellites.  What keeps a satellite from serving is the first test,
-    in a fixed order, that it fails at either end of the slot.
+    in a fixed order, that it fails at either end of the slot.  `behind` is how far back its age is
+    counted, among the boundaries given.
     """
+    age = remaining_slots(views[::-1], behind)[::-1]
     in_view = left = remaining_slots(views, horizon)
     refused = [np.full(len(view), SERVED, dtype=np.int16) for view in views]
     passed = [np.ones(len(view), dtype=np.bool_) for view in views]
@@ -61,8 +64,10 @@ def sights(
         for codes, slots in zip(refused, left, strict=True):
             codes[(codes == SERVED) & (slots < 1)] = reason.number
     return [
-        Sight(keep(view, slots >= 1), codes[slots >= 1], usable[slots >= 1])
-        for view, slots, codes, usable in zip(views, in_view, refused, left, strict=True)
+        Sight(keep(view, lasts), codes[lasts], usable[lasts], before[lasts])
+        for view, lasts, codes, usable, before in zip(
+            views, [slots >= 1 for slots in in_view], refused, left, age, strict=True
+        )
     ]
 
 

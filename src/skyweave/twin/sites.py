@@ -35,6 +35,7 @@ class SiteSky:
     fov_deg: FloatArray  # full angle of the cone around the boresight, NaN = all of the sky
     boresight_azimuth_deg: FloatArray
     boresight_elevation_deg: FloatArray
+    tells_boresight: NDArray[np.bool_]  # it is given, or that of a class that is described
     obstructions: PackedObstructions
 
     @property
@@ -130,6 +131,7 @@ def site_sky(scenario: Scenario, terminals: Terminals) -> SiteSky:
         fov_deg=np.array([each.cone_deg if each else np.nan for each in classes]),
         boresight_azimuth_deg=np.where(own, terminals.boresight_azimuth_deg, tilt_azimuth_deg),
         boresight_elevation_deg=np.where(own, terminals.boresight_elevation_deg, 90.0 - tilt_deg),
+        tells_boresight=own | np.array([each is not None for each in classes], dtype=np.bool_),
         obstructions=pack(terminals.obstructions, len(terminals)),
     )
 

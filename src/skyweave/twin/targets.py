@@ -1,6 +1,6 @@
 """Where the terminals' traffic may come down: their PoPs, and the gateways they may use."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,31 +39,37 @@ def find_targets(
     rules: Sequence[LandingRule],
     source: str,
     *,
+    domestic_only: Collection[str] = (),
     gateway_failed: BoolArray | None = None,
     pop_failed: BoolArray | None = None,
 ) -> Targets:
     """Return the ends of the terminals' paths; refuse an unknown PoP and rules that conflict.
 
+    Gateways in the countries `domestic_only` serve terminals of the same country and no others.
     `gateway_failed` (G,) and `pop_failed` (P,) are out of use.
     """
     _refuse_conflicts(terminals, rules, source)
-    keys = list(zip(terminals.pop_id.tolist(), terminals.class_.tolist(), strict=True))
-    fixed = sorted({pop_id for pop_id, _ in keys if pop_id})
+    home = np.where(np.isin(terminals.country, list(domestic_only)), terminals.country, "")
+    columns = (terminals.pop_id, terminals.class_, home)
+    keys = list(zip(*(column.tolist() for column in columns), strict=True))
+    fixed = sorted({pop_id for pop_id, _, _ in keys if pop_id})
+    domestic = np.isin(gateways.country, list(domestic_only))
     row = {"": -1} | {pop_id: pops.row(pop_id, f"{source}: terminals: ") for pop_id in fixed}
     is_up = np.ones(len(gateways), np.bool_) if gateway_failed is None else ~gateway_failed
     found: dict[tuple[int, bytes], int] = {}
     number, of_key, allowed = [], {}, []
-    for pop_id, class_ in sorted(set(keys)):
+    for pop_id, class_, country in sorted(set(keys)):
         applying = [rule for rule in rules if rule.class_ in (None, class_)]
         if pop_id:
             _refuse_fixed(pop_id, str(pops.country[row[pop_id]]), applying, source)
-        mask = is_up & _allowed(applying, gateways, pops, row[pop_id], pop_failed)
+        at_home = ~domestic | (gateways.country == country)
+        mask = is_up & at_home & _allowed(applying, gateways, pops, row[pop_id], pop_failed)
         key = (row[pop_id], mask.tobytes())
         if key not in found:
             found[key] = len(found)
             number.append(row[pop_id])
             allowed.append(mask)
-        of_key[pop_id, class_] = found[key]
+        of_key[pop_id, class_, country] = found[key]
     return Targets(
         np.array(number or [-1], dtype=np.int64),
         np.array(allowed or [is_up]),

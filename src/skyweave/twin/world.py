@@ -5,19 +5,22 @@ the worlds of all operators of a scenario, and for each what fails of it and whe
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
 from skyweave.frames import EarthOrientation, earth_orientation, geodetic_to_itrf
+from skyweave.policy.regions import cells_at
+from skyweave.seeds import text_keys
 from skyweave.time import TimeGrid, format_utc, parse_utc, slot_grid
 from skyweave.twin.geometry import Mask
 from skyweave.twin.satellites import Fleet, build_fleet
 from skyweave.twin.scenario import Scenario
-from skyweave.twin.scheduling import Rule, find_rule
+from skyweave.twin.scheduling import BeamLimits, Rule, beam_limits, find_rule
 from skyweave.twin.sites import (
     SiteSky,
     class_warnings,
@@ -28,6 +31,7 @@ from skyweave.twin.sites import (
 from skyweave.twin.targets import Targets, find_targets
 from skyweave.twin.terminals import Terminals
 from skyweave.twin.topology import (
+    GENERATIONS,
     NO_FAILED_LINKS,
     Effect,
     FailedLinks,
@@ -47,6 +51,7 @@ from skyweave.twin.topology import (
     parse_failure,
     refuse_unknown,
     rehomed,
+    unserved_countries,
 )
 
 HORIZON_S = 900.0  # how far ahead "stays in view longest" looks; longer stays count as equal
@@ -104,6 +109,24 @@ class World:
     def network_is_up(self) -> bool:
         """Whether everything but the operator's software is in order."""
         return self.ground_is_up and bool(self.sat_is_up.all()) and not self.failed_links
+
+    @cached_property
+    def terminal_key(self) -> NDArray[np.uint64]:
+        """A number of each terminal's id, for random numbers, (S,)."""
+        return text_keys(self.terminals.terminal_id)
+
+    @cached_property
+    def cell(self) -> IntArray:
+        """The H3 cell of each terminal, (S,), that of the first fix for one that moves."""
+        return cells_at(self.terminals.lat_deg, self.terminals.lon_deg).astype(np.int64)
+
+    @cached_property
+    def beams(self) -> BeamLimits:
+        """The beams of each satellite, by its generation."""
+        section = self.scenario.beams
+        own = {each.generation: (each.down, each.up) for each in section.generations}
+        of_all: dict[str, tuple[int, int]] = dict.fromkeys(GENERATIONS, (section.down, section.up))
+        return beam_limits(self.fleet.generation, of_all | own)
 
     def in_order(self, sat_itrf_m: FloatArray) -> FloatArray:
         """Return positions (..., N, 3) with NaN for each satellite that has failed."""
@@ -321,17 +344,21 @@ def _build_world(
     scenario: Scenario, grid: TimeGrid, start_utc: np.datetime64, terminals: Terminals
 ) -> World:
     rule = find_rule(scenario.assignment.rule, scenario.folder)
-    pops, lowest_deg = _pops(scenario), scenario.gateways.min_elevation_deg
+    section, lowest_deg = scenario.gateways, scenario.gateways.min_elevation_deg
+    leave_out = unserved_countries() if section.unserved == "drop" else frozenset[str]()
+    pops = _pops(scenario, leave_out)
     gateways = load_gateways(
-        scenario.source_of(scenario.gateways.source),
+        scenario.source_of(section.source),
         pops,
         min_elevation_deg=(
             scenario.visibility.min_elevation_deg if lowest_deg is None else lowest_deg
         ),
-        antennas=scenario.gateways.antennas,
+        antennas=section.antennas,
         fibre_detour=scenario.delay.fibre_detour,
+        leave_out=leave_out,
+        at_every_pop=section.at_every_pop,
     )
-    targets = find_targets(terminals, gateways, pops, scenario.landing_rules, scenario.source)
+    targets = _targets(scenario, terminals, gateways, pops)
     if (targets.pops >= 0).any() and not scenario.delay.include_fibre:
         raise InputError(
             f"{scenario.source}: terminals with a pop_id need delay.include_fibre = true: without "
@@ -361,9 +388,20 @@ def _build_world(
     return world
 
 
-def _pops(scenario: Scenario) -> Pops:
+def _pops(scenario: Scenario, leave_out: Collection[str]) -> Pops:
     named, gateways = scenario.gateways.pops, scenario.gateways.source
-    return load_pops(default_pops(gateways) if named is None else scenario.source_of(named))
+    source = default_pops(gateways) if named is None else scenario.source_of(named)
+    return load_pops(source, leave_out=leave_out)
+
+
+def _targets(
+    scenario: Scenario, terminals: Terminals, gateways: Gateways, pops: Pops, **failed: BoolArray
+) -> Targets:
+    """Return the ends of the terminals' paths by the scenario's rules and what has failed."""
+    return find_targets(
+        terminals, gateways, pops, scenario.landing_rules, scenario.source,
+        domestic_only=scenario.gateways.domestic_only, **failed,
+    )  # fmt: skip
 
 
 def _broken(world: World, effects: Sequence[Effect]) -> World:
@@ -385,8 +423,8 @@ def _on_ground_left(world: World) -> World:
     """Return the world with its traffic at the gateways and PoPs that are in order."""
     scenario, pop_failed = world.scenario, ~world.pop_is_up
     gateways = rehomed(world.gateways, world.pops, pop_failed, scenario.delay.fibre_detour)
-    targets = find_targets(
-        world.terminals, gateways, world.pops, scenario.landing_rules, scenario.source,
+    targets = _targets(
+        scenario, world.terminals, gateways, world.pops,
         gateway_failed=~world.gateway_is_up, pop_failed=pop_failed,
     )  # fmt: skip
     return replace(world, gateways=gateways, targets=targets)

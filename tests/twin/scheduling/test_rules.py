@@ -7,7 +7,14 @@ import pytest
 
 from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.errors import InputError
-from skyweave.twin.scheduling import BUILT_IN, Candidates, choose, find_rule, score_candidates
+from skyweave.twin.scheduling import (
+    BUILT_IN,
+    BeamLimits,
+    Candidates,
+    assign,
+    find_rule,
+    score_candidates,
+)
 
 
 def candidates_of(elevation_deg, path_s, terminal_start=(0, 3, 3, 5)):
@@ -22,8 +29,24 @@ def candidates_of(elevation_deg, path_s, terminal_start=(0, 3, 3, 5)):
         range_m=np.linspace(600e3, 1000e3, count),
         path_s=np.array(path_s, dtype=float),
         remaining_slots=np.array([3, 9, 9, 1, 2], dtype=np.int32)[:count],
+        age_slots=np.zeros(count, dtype=np.int32),
         is_sunlit=np.ones(count, dtype=np.bool_),
+        gso_separation_deg=np.full(count, 60.0),
+        boresight_deg=np.full(count, np.nan),
+        generation=np.zeros(count, dtype=np.int8),
+        slots_since_use=np.zeros(count, dtype=np.int32),
+        load=np.zeros(count),
+        lat_deg=np.zeros(start.size - 1),
     )
+
+
+def choose(candidates, score):
+    """Serve every terminal in a cell of its own, with beams for all."""
+    rows = np.arange(candidates.terminal_start.size - 1)
+    beams = np.full(len(candidates), 9, np.int32)
+    limits = BeamLimits(beams, beams)
+    start, sat = candidates.terminal_start, candidates.sat
+    return assign(start, sat, score, rows, rows, limits).chosen
 
 
 FOUND = candidates_of([40.0, 70.0, 30.0, 50.0, 50.0], [0.010, np.inf, 0.009, 0.030, 0.030])

@@ -270,8 +270,46 @@ class GatewaySection(Section):
 class Assignment(Section):
     """Which of its candidates serves a terminal."""
 
-    rule: FileName = "shortest-path"
-    """or `"highest-elevation"`, `"longest-visible"`, or `"FILE.py:FUNCTION"` of your own"""
+    rule: FileName = "preference"
+    """`"preference"` draws from the choice model fitted to real dishes, `"preference-best"` takes
+    its likeliest; `"preference-warm"` and `"preference-warm-best"` also remember what served
+    before; or `"shortest-path"`, `"highest-elevation"`, `"longest-visible"`, `"random"`, or
+    `"FILE.py:FUNCTION"` of your own"""
+
+
+class GenerationBeams(Section):
+    """The beams of the satellites of one generation."""
+
+    generation: Literal["v1.0", "v1.0-laser", "v1.5", "v2-mini", "unknown", ""]
+    """as told from the launch; `""` is every satellite that is not Starlink's"""
+    down: Annotated[int, Field(ge=0, le=10_000)] = 48
+    """beams towards the ground"""
+    up: Annotated[int, Field(ge=0, le=10_000)] = 16
+    """beams from the ground"""
+
+
+class Beams(Section):
+    """How many cells a satellite can serve at once.
+
+    A beam serves one cell, an H3 cell of resolution 5, and all terminals there that use the same
+    satellite; up to three cells share a beam from the ground in time.
+    """
+
+    down: Annotated[int, Field(ge=0, le=10_000)] = 48
+    """beams of a satellite towards the ground"""
+    up: Annotated[int, Field(ge=0, le=10_000)] = 16
+    """beams of a satellite from the ground"""
+    generations: Annotated[tuple[GenerationBeams, ...], Field(max_length=6)] = ()
+    """other numbers for single generations, tables `[[beams.generations]]`"""
+
+    @field_validator("generations")
+    @classmethod
+    def _once_each(cls, generations: tuple[GenerationBeams, ...]) -> tuple[GenerationBeams, ...]:
+        names = [each.generation for each in generations]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f'generation "{twice}" is there twice; remove one')
+        return generations
 
 
 class Delay(Section):
@@ -335,6 +373,8 @@ class Operator(Section):
     """a table `[operators.gateways]`"""
     assignment: Assignment | None = None
     """a table `[operators.assignment]`"""
+    beams: Beams | None = None
+    """a table `[operators.beams]`"""
     delay: Delay | None = None
     """a table `[operators.delay]`"""
 
@@ -597,6 +637,7 @@ class Scenario(Section):
     isl: Isl = Isl()
     gateways: GatewaySection = GatewaySection()
     assignment: Assignment = Assignment()
+    beams: Beams = Beams()
     delay: Delay = Delay()
     terminal_classes: tuple[TerminalClass, ...] = ()
     landing_rules: tuple[LandingRule, ...] = ()
@@ -654,7 +695,7 @@ class Scenario(Section):
         return tuple(self._network(each) for each in self.operators)
 
     def _network(self, own: Operator) -> "Scenario":
-        tables = ("visibility", "isl", "assignment", "delay")
+        tables = ("visibility", "isl", "assignment", "beams", "delay")
         return self.model_copy(
             update={
                 "operator": own.name,

@@ -36,11 +36,13 @@ from skyweave.twin.topology.isl import (
     padded_lengths_m,
     step,
 )
+from skyweave.twin.topology.lasers import GENERATIONS, satellite_generations
 from skyweave.twin.topology.motifs import FixedPlan
 from skyweave.twin.topology.plane_names import plane_names
 from skyweave.twin.topology.plans import make_plan
 
 __all__ = [
+    "GENERATIONS",
     "LINK_REASONS",
     "NO_FAILED_LINKS",
     "Effect",
@@ -78,6 +80,7 @@ __all__ = [
     "plane_names",
     "refuse_unknown",
     "rehomed",
+    "satellite_generations",
     "step",
     "unserved_countries",
 ]

@@ -1,0 +1,39 @@
+"""Options that several commands share, and how each prints its answer."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ScenarioFile = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).", readable=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+OutFolder = Annotated[
+    Path | None, typer.Option("--out", help="The run folder to write. [runs/NAME]")
+]
+Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes to share the slots among.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=2**63 - 1, help="Instead of the scenario's own seed.")
+]
+OperatorName = Annotated[
+    str | None, typer.Option("--operator", help="Whose network; the first of the scenario's.")
+]
+NewFolder = Annotated[Path, typer.Option("--out", help="The folder to write; new, or empty.")]
+Every = Annotated[float | None, typer.Option(help="Seconds between samples.")]
+Span = Annotated[float | None, typer.Option("--for", help="Seconds the samples cover.")]
+From = Annotated[str | None, typer.Option("--from", help="A place, as path takes it.")]
+To = Annotated[str | None, typer.Option("--to", help="The other end of the path.")]
+At = Annotated[str | None, typer.Option("--at", help="A UTC instant: 2026-06-14T12:00:12Z.")]
+
+
+def print_answer(
+    answer: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], None]
+) -> None:
+    """Print an answer as one JSON document, or as the table for people."""
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False, allow_nan=False))
+    else:
+        table(answer)
