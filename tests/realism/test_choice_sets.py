@@ -46,9 +46,9 @@ def catalogue():
 
 
 @pytest.fixture(scope="module")
-def full():
+def full(catalogue):
     """All satellites above Vienna in eight slots, and their choice set."""
-    sky = sky_from_elements("builtin:2026-06-14", START_UTC + np.arange(8) * SLOT, SITE, 2.0)
+    sky = sky_from_elements(catalogue, START_UTC + np.arange(8) * SLOT, SITE, 2.0)
     elements, ages = read_elements("builtin:2026-06-14", sky, 2.0)
     return sky, build_choice_set(sky, elements, SITE, (10.0, 65.0)), ages
 
@@ -192,7 +192,7 @@ def test_elements_of_others_satellites_are_refused(full):
 def test_a_site_elsewhere_is_refused_without_saying_how_far(full, catalogue, wrong):
     with pytest.raises(InputError, match="do not stand where the file lists them") as refusal:
         build_choice_set(full[0], catalogue, wrong, None)
-    message = str(refusal.value).removeprefix("builtin:2026-06-14").replace("at most 5 deg", "")
+    message = str(refusal.value).removeprefix("elements: ").replace("at most 5 deg", "")
     assert not any(character.isdigit() for character in message)
 
 

@@ -18,7 +18,7 @@ from skyweave.realism.choice_sets import (
     ChoiceSet,
     Place,
     build_choice_set,
-    read_elements,
+    elements_of,
     sky_from_elements,
     with_history,
 )
@@ -37,6 +37,7 @@ from skyweave.realism.serving import (
     targets_of,
 )
 from skyweave.time import format_utc
+from skyweave.twin.catalogue import read_catalogue
 from skyweave.twin.scheduling.choice import probabilities
 from skyweave.twin.scheduling.features import TERMS, values_of
 
@@ -107,10 +108,11 @@ def _recording(folder: Path, site: str) -> Recording:
     place = CITIES[site][1]
     track = read_track(folder / f"first_{site}.csv.gz")
     listed = read_sky_list(folder / f"fov_data_{site}.json.gz")
-    full = sky_from_elements(str(folder / ELEMENTS), listed.slot_utc, place, MAX_AGE_DAYS)
+    elements = read_catalogue(folder / ELEMENTS)
+    full = sky_from_elements(elements, listed.slot_utc, place, MAX_AGE_DAYS)
     skies = []
     for sky in (listed, full):
-        catalogue, _ = read_elements(str(folder / ELEMENTS), sky, MAX_AGE_DAYS)
+        catalogue, _ = elements_of(elements, ELEMENTS, sky, MAX_AGE_DAYS)
         labels = label_slots(track, sky)
         choices = build_choice_set(sky, catalogue, place, labels.pixel_map.boresight_deg)
         skies.append(Sky(choices, targets_of(choices, labels)))

@@ -1,5 +1,6 @@
 """From a list of satellites in a sky to the choices of a scheduler, to be fitted or scored."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -18,8 +19,15 @@ from skyweave.twin.catalogue import (
     nearest_epoch,
     read_catalogue,
 )
-from skyweave.twin.geometry import LookAngles, gso_arc, look_angles
-from skyweave.twin.orbits import propagate
+from skyweave.twin.geometry import (
+    LookAngles,
+    Mask,
+    gso_arc,
+    look_angles,
+    pair_angles,
+    visible_pairs,
+)
+from skyweave.twin.orbits import initialise, propagate
 from skyweave.twin.scheduling.candidates import AGE_SLOTS, MEMORY_SLOTS
 from skyweave.twin.scheduling.features import ChoiceInputs, separation_deg
 
@@ -80,8 +88,15 @@ class ElementAges(NamedTuple):
 
 def read_elements(path: str, sky: SkyList, max_age_days: float) -> tuple[Catalogue, ElementAges]:
     """Return the elements of the satellites listed, each nearest in time to the slots' middle."""
+    return elements_of(read_catalogue(path), path, sky, max_age_days)
+
+
+def elements_of(
+    catalogue: Catalogue, path: str, sky: SkyList, max_age_days: float
+) -> tuple[Catalogue, ElementAges]:
+    """Return what `read_elements` returns, of a file that has been read."""
     middle = sky.slot_utc[len(sky) // 2]
-    whole = nearest_epoch(read_catalogue(path), middle)
+    whole = nearest_epoch(catalogue, middle)
     names = np.unique(sky.name)
     catalogue = whole.take(np.isin(_plain_names(whole), names))
     if not len(catalogue):
@@ -109,25 +124,27 @@ def _plain_names(catalogue: Catalogue) -> NDArray[np.str_]:
     return np.array([name.upper().partition(" [")[0] for name in catalogue.name.tolist()], np.str_)
 
 
-def sky_from_elements(path: str, slot_utc: TimeArray, site: Place, max_age_days: float) -> SkyList:
+def sky_from_elements(
+    catalogue: Catalogue, slot_utc: TimeArray, site: Place, max_age_days: float
+) -> SkyList:
     """Return all satellites that elements put at 25 deg or more at the start of each slot."""
-    whole = nearest_epoch(read_catalogue(path), slot_utc[slot_utc.size // 2])
-    catalogue = whole.take(np.abs(age_days(whole, slot_utc[slot_utc.size // 2])) <= max_age_days)
-    catalogue = catalogue.take(np.argsort(catalogue.name, kind="stable"))
-    counts, columns = [], []
-    for first in range(0, slot_utc.size, CHUNK_SLOTS):
-        look = _seen(catalogue, slot_utc[first : first + CHUNK_SLOTS], site)
-        slot, sat = np.nonzero(look.elevation_deg >= MIN_ELEVATION_DEG)
-        counts.append(np.bincount(slot, minlength=len(look.elevation_deg)))
-        columns.append((sat, *(angle[slot, sat] for angle in look)))
-    sat, elevation_deg, azimuth_deg, range_m = (
-        np.concatenate(c) for c in zip(*columns, strict=True)
-    )
+    middle = slot_utc[slot_utc.size // 2]
+    whole = nearest_epoch(catalogue, middle)
+    fresh = whole.take(np.abs(age_days(whole, middle)) <= max_age_days)
+    fresh = fresh.take(np.argsort(fresh.name, kind="stable"))
+    place = geodetic_to_itrf([site.lat_deg], [site.lon_deg], [0.0])
+    mask = Mask.elevation(MIN_ELEVATION_DEG, 1)
+    seen, looks = [], []
+    for now_m in _positions(fresh, slot_utc):
+        view = visible_pairs(*place, now_m, mask)
+        seen.append(view.sat)
+        looks.append(pair_angles(*place, now_m, view.site_rows, view.sat))
+    elevation_deg, azimuth_deg, range_m = (np.concatenate(c) for c in zip(*looks, strict=True))
     return SkyList(
-        source=path,
+        source="elements",
         slot_utc=slot_utc,
-        start=np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
-        name=_plain_names(catalogue)[sat],
+        start=np.cumsum([0, *(sats.size for sats in seen)]),
+        name=_plain_names(fresh)[np.concatenate(seen)],
         elevation_deg=elevation_deg,
         azimuth_deg=azimuth_deg,
         range_m=range_m,
@@ -297,10 +314,17 @@ def _boundaries(slot_utc: TimeArray) -> tuple[TimeArray, IntArray]:
     return utc, place.reshape(slot_utc.size, steps.size)
 
 
+def _positions(catalogue: Catalogue, utc: TimeArray) -> Iterator[FloatArray]:
+    """Yield where satellites are at each moment, (N, 3) ITRF in m."""
+    grid = instants(utc[0], (utc - utc[0]).astype(np.int64) * 1e-9)
+    orientation, records = earth_orientation(), initialise(catalogue)
+    for first in range(0, len(grid), CHUNK_SLOTS):
+        part = grid.part(first, first + CHUNK_SLOTS)
+        yield from propagate(catalogue, part, orientation, records=records).sat_itrf_m
+
+
 def _seen(catalogue: Catalogue, utc: TimeArray, site: Place) -> LookAngles:
     """Return where each satellite stands at each moment, arrays of shape (T, N)."""
-    grid = instants(utc[0], (utc - utc[0]).astype(np.int64) * 1e-9)
-    sat_itrf_m = propagate(catalogue, grid, earth_orientation()).sat_itrf_m
     place = geodetic_to_itrf([site.lat_deg], [site.lon_deg], [0.0])
-    looks = [look_angles(*place, now_m) for now_m in sat_itrf_m]
+    looks = [look_angles(*place, now_m) for now_m in _positions(catalogue, utc)]
     return LookAngles(*(np.concatenate(angle) for angle in zip(*looks, strict=True)))
