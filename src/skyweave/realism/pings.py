@@ -31,6 +31,7 @@ WINDOW_SHARE = 0.5  # of a window's packets must be there, and
 WINDOW_PACKETS = 3  # this many, as a dish's history with one sample per second has
 PHASES_S = np.arange(0.0, 15.0, 0.5)  # after a slot's start
 MIDDLE_S = 7.5
+LAW_POINTS = 1001  # at which a law's shares are computed; between them they are interpolated
 _SLOT_NS = 15_000_000_000
 GEOMETRY_LIMITS_S = (0.0, 1.0)
 _ASSUMED = "assumed: the median of the paths for which the model was fitted"
@@ -184,11 +185,13 @@ def _scored(packets: SlotPackets, model: DelayModel, geometry_rtt_s: float) -> d
     measured_s = packets.quantiles_s(levels)
     predicted_s = geometry_rtt_s + model.extra_quantiles_s(levels)
     median_s = float(predicted_s[1])
+    at_s = np.unique(np.quantile(packets.rtt_s, np.linspace(0.0, 1.0, LAW_POINTS)))
+    share = extra_cdf(model.law, at_s - geometry_rtt_s)
     return {
         "measured_rtt_s": _named(measured_s),
         "predicted_rtt_s": _named(predicted_s),
         "relative_error": _named(predicted_s / measured_s - 1.0),
-        "ks": ks_distance(packets, lambda rtt_s: extra_cdf(model.law, rtt_s - geometry_rtt_s)),
+        "ks": ks_distance(packets, lambda rtt_s: np.interp(rtt_s, at_s, share)),
         "constant": {  # the baseline: every packet has the predicted median
             "rtt_s": median_s,
             "relative_error": _named(median_s / measured_s - 1.0),
