@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skyweave.realism.clock import FARTHEST_SHIFT_S, _medians, _Seconds, check_clock, step_by_second
+from skyweave.realism.clock import (
+    FARTHEST_SHIFT_S,
+    _medians,
+    _misfit,
+    _Seconds,
+    check_clock,
+    step_by_second,
+)
 
 START = np.datetime64("2026-06-14T12:00:12", "ns")
 SLOTS = 60
@@ -80,6 +87,22 @@ def test_a_series_far_from_the_slots_says_nothing():
     clock = check_clock(series, boundaries(), np.full(SLOTS, 0.03))
     assert (clock.shift_s, clock.hint) == (0, None)
     assert FARTHEST_SHIFT_S < 1e5
+
+
+def test_an_outage_that_one_side_alone_sees_is_the_worst_misfit():
+    half = np.timedelta64(500, "ms")
+    t_s = np.arange(60.0)
+    rtt_s = np.where(t_s < 30, 0.04, np.nan)
+    rtt_s[50:] = 0.05  # while 0.03 are predicted, as where 0.04 are: 10 ms from the middle
+    series = as_series(t_s + half / np.timedelta64(1, "s"), rtt_s)
+    predicted_s = np.array([0.03, np.nan, np.nan, 0.03])
+    misfit = _misfit(_Seconds(series), boundaries()[:5], predicted_s, 0)
+    expected = np.concatenate(
+        [np.zeros(15), np.ones(15), np.zeros(15), np.ones(5), np.full(10, 0.2)]
+    )
+    np.testing.assert_allclose(misfit, expected, atol=1e-9)
+    later = _misfit(_Seconds(series), boundaries()[:5], predicted_s, 15)
+    assert np.isnan(later[45:]).all()  # past the end of what is predicted
 
 
 def test_steps_by_second_are_those_of_pandas():

@@ -31,7 +31,6 @@ from skyweave.twin.results.outages import WHYS
 ROUNDING_S = 1.1e-9  # documents hold whole nanoseconds
 START = pd.Timestamp("2026-06-14T12:00:12Z")
 SLOTS = 20
-# Somewhere south: one gateway far away, so service comes and goes.
 FAILURE = {
     "kind": "country",
     "ids": ["DE"],
@@ -189,7 +188,19 @@ def test_residuals_by_reason_are_those_of_pandas(system, measured, berlin):
         assert row["measured_rtt_s"]["p50"] == pytest.approx(medians[slot], abs=ROUNDING_S)
 
 
-def lisbon_out(system):
+def test_all_round_trips_together_are_those_of_answered_slots(system, measured, berlin):
+    found = compare(system, measured)["rtt_s"]
+    real_s = np.nanpercentile(read_series(measured).rtt_s, PERCENTS)
+    predicted_s = np.percentile(berlin.rtt_s, PERCENTS)
+    for name, values in (
+        ("measured", real_s),
+        ("predicted", predicted_s),
+        ("relative_error", (predicted_s - real_s) / real_s),
+    ):
+        assert list(found[name].values()) == pytest.approx(values.tolist(), abs=ROUNDING_S)
+
+
+def with_outages(system):
     """A prediction with outages in the middle."""
     found = predict(system, 0, 0, SLOTS)
     is_out = np.isin(np.arange(SLOTS), [5, 6, 7])
@@ -202,7 +213,7 @@ def lisbon_out(system):
 
 
 def test_losses_in_predicted_outages_and_outside_are_told_apart(system, tmp_path):
-    prediction = lisbon_out(system)
+    prediction = with_outages(system)
     t_s, rtt_s = packets()
     slot = np.floor(t_s / 15).astype(int)
     rtt_s = np.where(np.isin(slot, [5, 6, 12]), np.nan, rtt_s)  # slot 7 answers, 12 does not
@@ -218,7 +229,7 @@ def test_losses_in_predicted_outages_and_outside_are_told_apart(system, tmp_path
 
 
 def test_an_outage_is_never_a_round_trip_of_zero(system, measured):
-    found = lay_over(lisbon_out(system), read_series(measured))
+    found = lay_over(with_outages(system), read_series(measured))
     out = [row for row in found["rows"] if row["state"] == "out"]
     assert len(out) == 3
     for row in out:
@@ -322,7 +333,7 @@ def test_a_dish_history_is_laid_over_too(system, tmp_path):
 
 
 def test_a_comparison_becomes_a_picture(system, measured, tmp_path):
-    found = lay_over(lisbon_out(system), read_series(measured))
+    found = lay_over(with_outages(system), read_series(measured))
     png = plot_compare(found, tmp_path / "mine.png")
     assert png.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match=r"use a name that ends in \.png"):

@@ -357,7 +357,7 @@ def _state(reason: str) -> str:
 def _losses(prediction: Prediction, measured: Measured) -> dict[str, Any]:
     """Return packets and slots lost in predicted outages and outside."""
     is_covered = measured.packets > 0
-    is_lost = measured.lost >= LOST_SLOT_SHARE * np.maximum(measured.packets, 1)
+    is_lost = is_covered & (measured.lost >= LOST_SLOT_SHARE * measured.packets)
     found = {}
     for name, own in (
         ("predicted_out", prediction.is_out),
@@ -368,7 +368,7 @@ def _losses(prediction: Prediction, measured: Measured) -> dict[str, Any]:
             "packets": packets,
             "lost": lost,
             "loss_share": _rounded(lost / packets if packets else np.nan),
-            "slots_lost": int((own & is_covered & is_lost).sum()),
+            "slots_lost": int((own & is_lost).sum()),
             "slots_answered": int((own & is_covered & ~is_lost).sum()),
         }
     return found

@@ -242,6 +242,16 @@ def test_an_outage_is_unsure_by_the_middle_age_of_its_operators_fleet():
     assert not is_old[:, labels.terminal_operator == "Starlink"].any()
 
 
+def test_the_age_of_a_fleet_is_a_distance_that_changes_with_time():
+    labels = labels_of(terminals=2, slots=6, slot_s=86_400.0)
+    nobody = out_throughout(labels)
+    growing = has_old_elements(with_ages(labels, [1.5] * 5 + [9.0] * 4), nobody)
+    assert growing.all(axis=1).tolist() == [False, True, True, True, True, True]
+    from_the_future = has_old_elements(with_ages(labels, [-4.5] * 9), nobody)
+    assert from_the_future.all(axis=1).tolist() == [True, True, True, False, False, False]
+    assert (growing.all(axis=1) == growing.any(axis=1)).all()
+
+
 @pytest.mark.parametrize(
     "reason", [Reason.CORE_FAILED, Reason.CELL_IS_DISABLED, Reason.POSITION_UNKNOWN]
 )
