@@ -10,6 +10,20 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from skyweave.twin.scenario import build_scenario
+from skyweave.twin.world import World, build_world
+
+
+def real_fleet(duration_s: float) -> World:
+    """Return the real fleet with its modelled laser links, and one terminal."""
+    content = {
+        "time": {"start_utc": "2026-06-14T12:00:12Z", "duration_s": duration_s},
+        "catalogue": {"select": ["STARLINK"]},
+        "isl": {"plan": "fleet"},
+        "terminals": [{"id": "anywhere", "lat_deg": 0.0, "lon_deg": 0.0}],
+    }
+    return build_world(build_scenario(content, "benchmark"))
+
 
 def interleaved(functions: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Return each function's median time in seconds over `rounds` rounds, taking turns.

@@ -13,49 +13,32 @@ same time, interleaved.  The growth with the satellites is drawn to FILE.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import interleaved, plus_grid, verdict
+from common import interleaved, plus_grid, real_fleet, verdict
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from skyweave import load_scenario
 from skyweave.frames import geodetic_to_itrf
 from skyweave.twin.geometry import Mask, visible_pairs
 from skyweave.twin.orbits import initialise, propagate
 from skyweave.twin.pipeline import networks
 from skyweave.twin.routing import Roots, tree_blocks
 from skyweave.twin.topology import Gateways, padded_adjacency, padded_lengths_m
-from skyweave.twin.world import build_world
 
 SOURCES, PEER_SOURCES, SLOTS, ROUNDS = 320, 32, 4, 9
 GROWN = ((20, 50), (50, 60), (100, 100), (150, 200))  # planes and satellites in each
 BEND = 1.25  # times the least nanoseconds of fewer satellites
 Network = tuple[np.ndarray, np.ndarray]
-FLEET = """
-title = "Trees"
-[time]
-start_utc = 2026-06-14T12:00:12Z
-duration_s = 15
-[catalogue]
-select = ["STARLINK"]
-[isl]
-plan = "fleet"
-[[terminals]]
-id = "anywhere"
-lat_deg = 0.0
-lon_deg = 0.0
-"""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--plot", type=Path, metavar="FILE")
     plot = parser.parse_args().plot
-    torus, (fleet, gateways) = plus_grid(100, 100), real_fleet()
+    torus, (fleet, gateways) = plus_grid(100, 100), fleet_network()
     below = against_peers("10,000 satellites, torus", torus, floor=12.0, aim=30.0)
     below |= against_peers(f"{len(fleet[0]):,} satellites, real fleet", fleet, floor=8.0, aim=30.0)
     from_gateways(fleet, gateways)
@@ -224,12 +207,9 @@ def rustworkx(network: Network, sources: np.ndarray) -> dict[str, Callable[[], o
     return {"rustworkx (costs)": lambda: [lengths(graph, s, float) for s in sources.tolist()]}
 
 
-def real_fleet() -> tuple[Network, Roots]:
+def fleet_network() -> tuple[Network, Roots]:
     """Neighbours and link lengths of the built-in catalogue's fleet in one slot, and gateways."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fleet.toml"
-        path.write_text(FLEET, encoding="utf-8")
-        world = build_world(load_scenario(path))
+    world = real_fleet(duration_s=15.0)
     catalogue = world.fleet.catalogue
     records = initialise(catalogue)
     edges = next(networks(world, records, 1)).edges

@@ -10,34 +10,18 @@ cost no more than early ones.  The time of the trees is told apart from that of 
 import argparse
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
+from common import real_fleet
 
-from skyweave import load_scenario
 from skyweave.twin.routing import tree_blocks
 from skyweave.twin.snapshots import snapshots
-from skyweave.twin.world import World, build_world
+from skyweave.twin.world import World
 
 SOURCES, SLOT_S, SLOTS_AN_HOUR = 1000, 15.0, 240
 MAX_MEMORY_BYTES, MAX_LATE_OVER_EARLY = 2e9, 1.25  # the second: a shared machine's drift
-FLEET = """
-title = "Trees of a day"
-[time]
-start_utc = 2026-06-14T12:00:12Z
-duration_s = 86400
-[catalogue]
-select = ["STARLINK"]
-[isl]
-plan = "fleet"
-[[terminals]]
-id = "anywhere"
-lat_deg = 0.0
-lon_deg = 0.0
-"""
 Network = tuple[np.ndarray, np.ndarray]
 
 
@@ -45,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--slots", type=int, default=SLOTS_AN_HOUR, help="15 s each; a day: 5760")
     slots = parser.parse_args().slots
-    world = fleet()
+    world = real_fleet(duration_s=slots * SLOT_S)
     sources = some_sources(next(networks(world, 1)))
     links_s: list[float] = []
     started_s = time.perf_counter()
@@ -91,13 +75,6 @@ def timed(stream: Iterator[Network], spent_s: list[float]) -> Iterator[Network]:
 def some_sources(network: Network) -> np.ndarray:
     linked = np.flatnonzero((network[0] >= 0).any(axis=1))
     return np.random.default_rng(0).choice(linked, SOURCES, replace=False).astype(np.int32)
-
-
-def fleet() -> World:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fleet.toml"
-        path.write_text(FLEET, encoding="utf-8")
-        return build_world(load_scenario(path))
 
 
 def networks(world: World, slots: int) -> Iterator[Network]:

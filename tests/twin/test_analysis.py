@@ -12,7 +12,7 @@ from skyweave.constants import FIBRE_INDEX, SPEED_OF_LIGHT_M_S
 from skyweave.frames import great_circle_m
 from skyweave.time import parse_utc
 from skyweave.twin.analysis import analyse
-from skyweave.twin.endpoints import endpoint
+from skyweave.twin.ends_by_name import endpoint
 from skyweave.twin.paths import Protection, Sample, paths_over_time
 from skyweave.twin.world import build_world
 

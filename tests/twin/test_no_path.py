@@ -10,7 +10,7 @@ import pytest
 
 import skyweave
 from skyweave.time import parse_utc
-from skyweave.twin.endpoints import endpoint
+from skyweave.twin.ends_by_name import endpoint
 from skyweave.twin.ends import EndSky
 from skyweave.twin.geometry import Mask, look_angles
 from skyweave.twin.no_path import Diagnosis, _shortest_chain, _shortest_link

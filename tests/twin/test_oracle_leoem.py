@@ -199,7 +199,8 @@ def test_ground_hops_are_those_at_the_last_handover_to_the_nearest_satellite(
     for row, sat_m in zip(*files, strict=True):
         if row.t_s % HANDOVER_S:
             continue
-        for name, sat, hop_s in zip(pair, (row.nodes[0], row.nodes[-1]), row.hop_s[[0, -1]]):  # noqa: B905
+        ends = zip(pair, (row.nodes[0], row.nodes[-1]), row.hop_s[[0, -1]], strict=True)
+        for name, sat, hop_s in ends:
             line_m = sat_m - on_their_sphere(*PLACES[name])
             away_s = their_ground_hop_s(line_m)
             worst_s = max(worst_s, abs(away_s[sat] - hop_s))

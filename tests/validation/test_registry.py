@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from skyweave.errors import InputError
-from skyweave.validation import validate
+from skyweave.validation import registry, validate
 from skyweave.validation.judge import Finding, NotApplicable, Verdict
 from skyweave.validation.registry import all_checks, all_within, check, judge, within
 from skyweave.validation.set_aside import SET_ASIDE
@@ -116,3 +116,13 @@ def test_nothing_is_within_a_tolerance_of_nan_or_of_fewer_numbers():
     assert all_within([1.0, 2.0], [1.1, 2.5], [0.2, 0.5])
     assert not all_within([1.0, 2.0], [1.1, 2.5], 0.2)
     assert not all_within([1.0], [1.0, 2.0], 5.0)
+
+
+def test_a_check_that_fails_is_a_row_that_differs_and_says_why(monkeypatch):
+    def broken(row):
+        raise RuntimeError("no gateway left")
+
+    monkeypatch.setitem(registry._checks, "CEL-02", broken)
+    outcome = judge(ROWS["CEL-02"])
+    assert outcome.verdict is Verdict.DIFFERS
+    assert outcome.note == "The check failed: RuntimeError: no gateway left."

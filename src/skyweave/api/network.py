@@ -12,7 +12,7 @@ from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, sile
 from skyweave.errors import InputError
 from skyweave.time import instants, parse_utc
 from skyweave.twin.analysis import analyse as analysis
-from skyweave.twin.endpoints import endpoint, operator_of
+from skyweave.twin.ends_by_name import endpoint, operator_of
 from skyweave.twin.export.drafts import draft_file
 from skyweave.twin.pairs import check_pairs, pairs_summary, pairs_table, study_pairs
 from skyweave.twin.paths import Endpoint, Sample, paths_over_time

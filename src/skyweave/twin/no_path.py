@@ -40,11 +40,17 @@ from skyweave.twin.geometry import (
     visible_pairs,
 )
 from skyweave.twin.snapshots import Snapshot, site_places, site_views
-from skyweave.twin.topology import IslPlan, LinkLimits, are_feasible, edge_lengths_m, plane_names
+from skyweave.twin.topology import (
+    FixedPlan,
+    IslPlan,
+    LinkLimits,
+    are_feasible,
+    edge_lengths_m,
+    plane_names,
+)
 from skyweave.twin.topology.lasers import laser_terminals
 from skyweave.twin.world import World, isl_plan
 
-FIXED_PLANS = ("plus-grid", "ring", "motif")  # they want the same links whatever their limits
 FAILURES = (Reason.CORE_FAILED, Reason.POP_FAILED, Reason.GATEWAY_FAILED)
 FARTHEST_M = 10_000_000.0  # no relaxed range looks farther
 WIDEST_CONE_DEG = 180.0  # that scenarios know
@@ -103,7 +109,7 @@ class Diagnosis:
     @cached_property
     def planned(self) -> RowArray:
         """The laser links wanted whatever their limits, (E, 2); none where limits decide that."""
-        if self.world.scenario.isl_plan not in FIXED_PLANS:
+        if not isinstance(self.plan, FixedPlan):
             return np.empty((0, 2), np.int32)
         return self.plan.links(None, 0, np.full((len(self.world.fleet.catalogue), 3), np.nan))
 

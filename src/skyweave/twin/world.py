@@ -36,6 +36,7 @@ from skyweave.twin.topology import (
     Effect,
     FailedLinks,
     Failure,
+    FixedPlan,
     Gateways,
     IslPlan,
     Network,
@@ -55,7 +56,6 @@ from skyweave.twin.topology import (
 )
 
 HORIZON_S = 900.0  # how far ahead "stays in view longest" looks; longer stays count as equal
-LASTING_PLANS = ("none", "plus-grid", "ring", "motif")  # their links are the same in every slot
 MOST_WORLDS = 8  # of one operator, each with other failures, that are kept at a time
 
 FloatArray = NDArray[np.float64]
@@ -460,9 +460,11 @@ def _cause_of_nothing(failure: Failure, broken: Sequence[Breakage], world: World
 
 def _may_have(world: World, failed: FailedLinks) -> bool:
     """Return whether any link that has failed may be in the plan, which is checked if it lasts."""
-    if world.scenario.isl_plan not in LASTING_PLANS:
+    if world.scenario.isl_plan == "fleet":  # it changes, and takes seconds to make
         return bool(failed)
     plan = isl_plan(world, world.grid.epoch_utc)
+    if not isinstance(plan, FixedPlan):
+        return bool(failed)
     edges = plan.links(None, 0, np.empty((0, 3)))  # the same wherever satellites are
     return bool(failed.holds(world.fleet.catalogue.norad_id[edges]).any())
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import skyweave
 from skyweave.errors import InputError
 from skyweave.time import parse_utc
-from skyweave.twin.endpoints import endpoint
+from skyweave.twin.ends_by_name import endpoint
 from skyweave.twin.export._trace_text import (
     netem_changes,
     netem_limit,

@@ -13,7 +13,7 @@ from skyweave.constants import FIBRE_INDEX, SPEED_OF_LIGHT_M_S
 from skyweave.errors import InputError
 from skyweave.policy.reasons import Reason
 from skyweave.time import instants, parse_utc
-from skyweave.twin.endpoints import endpoint
+from skyweave.twin.ends_by_name import endpoint
 from skyweave.twin.pairs import study_pairs
 from skyweave.twin.paths import Sample, paths_over_time
 from skyweave.twin.results.path_plots import (
