@@ -15,8 +15,9 @@ from skyweave.kernels import kernel
 CHANNELS = 8  # of one cell, each on at most one beam
 
 # How far beams are moved to make room for one more: without limits, a city that wants more than
-# its sky has would look at that whole sky again for every terminal.
-SEARCHED_SATELLITES = 64
+# its sky has would look at that whole sky again for every terminal.  8, 16 and 32 satellites serve
+# the same 96.0 % of a million terminals for half as many beams as they want.
+SEARCHED_SATELLITES = 8
 MOVED_RIDERS = 64
 
 # Numba compiles a function for each type, and for each plain number, that it is called with.  All
@@ -66,19 +67,29 @@ NO_WAY_OUT = np.iinfo(np.int64).max
 
 
 @kernel()
-def assign_beams(offers: Offers, plan: Plan, search: Search) -> None:
-    """Seat every terminal that can be: its best pair with a beam, or one made free by moving.
+def seat_until_short(offers: Offers, plan: Plan) -> int:
+    """Seat each terminal in turn on its best pair; returns how many had one with a free beam.
+
+    Where no limit binds that is all there is to do, and all that is compiled.
+    """
+    for turn in range(offers.order.size):
+        u = offers.order[turn]
+        if not _take_best(offers, plan, u) and _wants(offers, u):
+            return turn
+    return offers.order.size
+
+
+@kernel()
+def seat_by_moving(offers: Offers, plan: Plan, search: Search, seated: int) -> None:
+    """Seat the terminals from turn `seated` on, for whom beams may have to be moved.
 
     Whoever has a seat keeps one, so a terminal is never served at the cost of one before it.
     """
     turn = ZERO
-    is_moved = False
-    for u in offers.order:
+    for u in offers.order[seated:]:
         if not _take_best(offers, plan, u) and _wants(offers, u):
             turn += 1
-            is_moved |= _make_room(offers, plan, search, u, turn)
-    if not is_moved:
-        return
+            _make_room(offers, plan, search, u, turn)
     for u in offers.order:  # who was moved may now find something better
         if plan.seat[u] >= 0:
             _leave(offers, plan, u)
@@ -99,10 +110,10 @@ def _wants(offers: Offers, u: int) -> bool:
 
 
 @kernel()
-def _channel_of(plan: Plan, c: int, s: int) -> int:
+def _channel_of(open_sat: IntArray, c: int, s: int) -> int:
     """Return the channel on which the cell has a beam of the satellite (or FREE), -1 for none."""
     for k in range(CHANNELS):
-        if plan.open_sat[c, k] == s:
+        if open_sat[c, k] == s:
             return k
     return NONE
 
@@ -136,12 +147,12 @@ def _close(plan: Plan, c: int, k: int) -> None:
 def _take_best(offers: Offers, plan: Plan, u: int) -> bool:
     """Seat a terminal on its best pair whose beam is open for its cell or can be opened."""
     c = offers.cell[u]
-    has_channel = _channel_of(plan, c, FREE) >= 0
+    has_channel = _channel_of(plan.open_sat, c, FREE) >= 0
     best, best_pair = -np.inf, NONE
     for p in range(offers.start[u], offers.start[u + 1]):
         if offers.score[p] > best:
             s = offers.sat[p]
-            if (has_channel and _has_spare(plan, s)) or _channel_of(plan, c, s) >= 0:
+            if (has_channel and _has_spare(plan, s)) or _channel_of(plan.open_sat, c, s) >= 0:
                 best, best_pair = offers.score[p], p
     if best_pair < 0:
         return False
@@ -152,9 +163,9 @@ def _take_best(offers: Offers, plan: Plan, u: int) -> bool:
 @kernel()
 def _sit(offers: Offers, plan: Plan, u: int, p: int) -> None:
     c, s = offers.cell[u], offers.sat[p]
-    k = _channel_of(plan, c, s)
+    k = _channel_of(plan.open_sat, c, s)
     if k < 0:
-        k = _channel_of(plan, c, FREE)
+        k = _channel_of(plan.open_sat, c, FREE)
         _open(plan, c, k, s)
     plan.riders[c, k] += 1
     plan.seat[u] = p
@@ -163,7 +174,7 @@ def _sit(offers: Offers, plan: Plan, u: int, p: int) -> None:
 @kernel()
 def _leave(offers: Offers, plan: Plan, u: int) -> None:
     c = offers.cell[u]
-    k = _channel_of(plan, c, offers.sat[plan.seat[u]])
+    k = _channel_of(plan.open_sat, c, offers.sat[plan.seat[u]])
     plan.riders[c, k] -= 1
     if plan.riders[c, k] == 0:
         _close(plan, c, k)
@@ -188,8 +199,11 @@ def _make_room(offers: Offers, plan: Plan, search: Search, u: int, turn: int) ->
             if queued < 0:
                 return True
         entry += 1
-    if queued < SEARCHED_SATELLITES:
-        for entry in range(queued):  # nobody behind these has a free beam, nor will later ones
+    # Behind these nobody had a beam to spare, nor will others find one; of a search that was cut
+    # short that is said only of where it began, or ever more terminals would repeat it.
+    is_whole = queued < SEARCHED_SATELLITES
+    for entry in range(queued):
+        if is_whole or search.before[entry] == NONE:
             search.seen[search.sat[entry]] = NO_WAY_OUT
     return False
 
@@ -201,7 +215,7 @@ def _queue_own(offers: Offers, plan: Plan, search: Search, u: int, turn: int) ->
     A cell that has all its channels in use must give one up: one whose riders fit elsewhere.
     """
     c = offers.cell[u]
-    has_channel = _channel_of(plan, c, FREE) >= 0
+    has_channel = _channel_of(plan.open_sat, c, FREE) >= 0
     queued = ZERO
     for p in range(offers.start[u], offers.start[u + 1]):
         s = offers.sat[p]
@@ -262,12 +276,17 @@ def _look_at(
         s = offers.sat[p]
         if offers.score[p] == -np.inf or search.seen[s] >= turn or s == plan.open_sat[c, k]:
             continue
+        has_spare = _has_spare(plan, s)
+        if not has_spare and queued == SEARCHED_SATELLITES:
+            continue
+        if has_spare and offers.score[p] <= best:
+            continue
         if not _all_fit(offers, plan, c, k, s):
             continue
-        if not _has_spare(plan, s):
-            queued = _queue(search, turn, s, entry, b, queued)
-        elif offers.score[p] > best:
+        if has_spare:
             best, best_sat = offers.score[p], s
+        else:
+            queued = _queue(search, turn, s, entry, b, queued)
     if best_sat < 0:
         return queued
     _move_all(offers, plan, search, entry, b, best_sat)
@@ -317,7 +336,7 @@ def _fits(offers: Offers, plan: Plan, t: int, c: int, k: int, to: int) -> bool:
         if offers.score[p] > -np.inf:
             if offers.sat[p] == to:
                 return True
-            other = _channel_of(plan, c, offers.sat[p])
+            other = _channel_of(plan.open_sat, c, offers.sat[p])
             if other >= 0 and other != k:
                 return True
     return False
@@ -354,7 +373,7 @@ def _join_best(offers: Offers, plan: Plan, t: int, c: int) -> None:
     best, best_pair, best_channel = -np.inf, NONE, NONE
     for p in range(offers.start[t], offers.start[t + 1]):
         if offers.score[p] > best:
-            k = _channel_of(plan, c, offers.sat[p])
+            k = _channel_of(plan.open_sat, c, offers.sat[p])
             if k >= 0:
                 best, best_pair, best_channel = offers.score[p], p, k
     plan.riders[c, best_channel] += 1
@@ -385,10 +404,10 @@ class PlainPlan:
         self.no_way_out: set[int] = set()
 
     def assign(self) -> None:
-        """Do what `assign_beams` does."""
-        moved = [u for u in self.order if not self._take_best(u) and self._make_room(u)]
-        if not moved:
-            return
+        """Do what `seat_until_short` and `seat_by_moving` do."""
+        for u in self.order:
+            if not self._take_best(u):
+                self._make_room(u)
         for u in self.order:
             if u in self.seat:
                 self._leave(u)
@@ -469,8 +488,8 @@ class PlainPlan:
             for beam in list(self.beams.get(s, [])):
                 if self._look_at(u, queue, entry, beam):
                     return self._take_best(u)
-        if len(queue) < SEARCHED_SATELLITES:
-            self.no_way_out.update(s for s, _, _ in queue)
+        is_whole = len(queue) < SEARCHED_SATELLITES
+        self.no_way_out.update(s for s, before, _ in queue if is_whole or before is None)
         return False
 
     def _may_give(self, c: int, k: int, s: int) -> bool:

@@ -28,7 +28,8 @@ from skyweave.twin.scheduling._beam_kernels import (
     PlainPlan,
     Plan,
     Search,
-    assign_beams,
+    seat_by_moving,
+    seat_until_short,
 )
 from skyweave.twin.topology import GENERATIONS
 
@@ -155,13 +156,9 @@ def assign(
     """
     offers = _offers(terminal_start, sat, score, cell, rank)
     plan = _empty_plan(offers, limits)
-    search = Search(
-        sat=np.empty(SEARCHED_SATELLITES, np.int64),
-        before=np.empty(SEARCHED_SATELLITES, np.int64),
-        moved=np.empty(SEARCHED_SATELLITES, np.int64),
-        seen=np.zeros(limits.down.size, np.int64),
-    )
-    assign_beams(offers, plan, search)
+    seated = seat_until_short(offers, plan)
+    if seated < offers.order.size:
+        seat_by_moving(offers, plan, _empty_search(limits.down.size), seated)
     return _assignment(offers, plan.seat, _channels(offers, plan), plan.used)
 
 
@@ -257,9 +254,145 @@ def _empty_plan(offers: Offers, limits: BeamLimits) -> Plan:
     )
 
 
+def _empty_search(satellites: int) -> Search:
+    return Search(
+        sat=np.empty(SEARCHED_SATELLITES, np.int64),
+        before=np.empty(SEARCHED_SATELLITES, np.int64),
+        moved=np.empty(SEARCHED_SATELLITES, np.int64),
+        seen=np.zeros(satellites, np.int64),
+    )
+
+
 def _channels(offers: Offers, plan: Plan) -> NDArray[np.int8]:
     is_served = plan.seat >= 0
     channel = np.full(plan.seat.size, -1, np.int8)
     beams = plan.open_sat[offers.cell[is_served]]
     channel[is_served] = np.argmax(beams == offers.sat[plan.seat[is_served], None], axis=1)
+    return channel
+
+
+def checked_choice(
+    chosen: ArrayLike,
+    terminal_start: IntArray,
+    sat: RowArray,
+    score: FloatArray,
+    cell: IntArray,
+    limits: BeamLimits,
+) -> Assignment:
+    """Return the assignment that a scheduler of one's own means by the pairs it chose, (S,).
+
+    Refused with the first constraint it violates; the channels are given out here, each cell's
+    from 0 up in the order of satellites.
+    """
+    pairs = np.asarray(chosen)
+    terminals = terminal_start.size - 1
+    if pairs.shape != (terminals,) or not np.issubdtype(pairs.dtype, np.integer):
+        raise InputError(
+            f"the choice has shape {pairs.shape} and type {pairs.dtype}; return one whole number "
+            f"for each of {terminals} terminals: the row of its pair, or -1"
+        )
+    pairs = pairs.astype(np.int64)
+    channel = np.full(terminals, -1, np.int8)
+    faults = _seat_faults(pairs, terminal_start, sat, score)
+    if not faults:
+        channel = _channels_from(pairs, sat, cell)
+        faults = _beam_faults(pairs, channel, sat, cell, limits)
+    if faults:
+        raise InputError(f"{faults[0]}; choose within the limits or -1 for no service")
+    offers = _offers(terminal_start, sat, score, cell, np.arange(terminals))
+    served = np.flatnonzero(pairs >= 0)
+    beams = np.unique(np.column_stack((cell[served], sat[pairs[served]])), axis=0)
+    used = np.bincount(beams[:, 1], minlength=limits.down.size).astype(np.int32)
+    return _assignment(offers, pairs, channel, used)
+
+
+def check(
+    assignment: Assignment,
+    terminal_start: IntArray,
+    sat: RowArray,
+    score: FloatArray,
+    cell: IntArray,
+    limits: BeamLimits,
+) -> list[str]:
+    """Return one line for each kind of constraint that an assignment violates, with its first case.
+
+    Cells are named by a terminal row in them: their own names are places.
+    """
+    faults = _seat_faults(assignment.chosen, terminal_start, sat, score)
+    if faults:
+        return faults  # without seats there are no beams to count
+    return _beam_faults(assignment.chosen, assignment.channel, sat, cell, limits)
+
+
+def _seat_faults(
+    chosen: IntArray, terminal_start: IntArray, sat: RowArray, score: FloatArray
+) -> list[str]:
+    is_served = chosen != -1
+    is_own = (chosen >= terminal_start[:-1]) & (chosen < terminal_start[1:])
+    faults = []
+    if (is_served & ~is_own).any():
+        row = int(np.argmax(is_served & ~is_own))
+        faults.append(f"terminal row {row} is served by a satellite it does not see")
+    may = np.zeros(chosen.size, np.bool_)
+    may[is_own] = score[chosen[is_own]] > -np.inf
+    if (is_own & ~may).any():
+        row = int(np.argmax(is_own & ~may))
+        faults.append(
+            f"terminal row {row} is served by satellite row {sat[chosen[row]]}, which may not serve"
+        )
+    return faults
+
+
+def _beam_faults(
+    chosen: IntArray,
+    channel: NDArray[np.int8],
+    sat: RowArray,
+    cell: IntArray,
+    limits: BeamLimits,
+) -> list[str]:
+    served = np.flatnonzero(chosen >= 0)
+    by = sat[chosen[served]].astype(np.int64)
+    rides = np.column_stack((cell[served], by, channel[served]))
+    beams, first = np.unique(rides, axis=0, return_index=True)
+    faults = []
+    for n, count in enumerate(np.bincount(beams[:, 1], minlength=limits.down.size).tolist()):
+        down, up = int(limits.down[n]), int(limits.up[n])
+        needed = -(-count // UP_SHARING)
+        if count > down:
+            faults.append(f"satellite row {n} uses {count} of {down} down beams")
+        if needed > up:
+            faults.append(f"satellite row {n} uses {needed} of {up} up beams")
+        if faults:
+            break
+    off = (beams[:, 2] < 0) | (beams[:, 2] >= CHANNELS)
+    if off.any():
+        at = int(np.argmax(off))
+        faults.append(
+            f"terminal row {served[first[at]]} is on channel {beams[at, 2]}; "
+            f"there are 0 to {CHANNELS - 1}"
+        )
+    faults += _repeated(beams[:, [0, 2]], served[first], "has two beams on channel {}")
+    faults += _repeated(beams[:, [0, 1]], served[first], "has two beams of satellite row {}")
+    return faults
+
+
+def _repeated(keys: IntArray, terminal: IntArray, fault: str) -> list[str]:
+    """Return a line for the first of two beams with the same key (cell, other), if there are."""
+    _, which, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    is_twice = count[which.ravel()] > 1
+    if not is_twice.any():
+        return []
+    at = int(np.argmax(is_twice))
+    return [f"the cell of terminal row {terminal[at]} {fault.format(keys[at, 1])}"]
+
+
+def _channels_from(chosen: IntArray, sat: RowArray, cell: IntArray) -> NDArray[np.int8]:
+    """Return channels for seats without one, (S,): beyond the last where a cell has too many."""
+    served = np.flatnonzero(chosen >= 0)
+    rides = np.column_stack((cell[served], sat[chosen[served]]))
+    beams, which = np.unique(rides, axis=0, return_inverse=True)
+    _, start, row = np.unique(beams[:, 0], return_index=True, return_inverse=True)
+    channel = np.full(chosen.size, -1, np.int8)
+    place = np.arange(len(beams)) - start[row.ravel()]
+    channel[served] = np.minimum(place, CHANNELS)[which.ravel()]
     return channel
