@@ -230,7 +230,10 @@ def _usable(
 def computed_skies(
     catalogue: Catalogue, site: tuple[float, float], tracks: Sequence[SlotTrack]
 ) -> list[Sky]:
-    """Return for each track the satellites above MIN_ELEVATION_DEG when it begins or ends."""
+    """Return for each track the satellites above MIN_ELEVATION_DEG when it begins or ends.
+
+    Of a track too short to match there are none.
+    """
     lat_deg, lon_deg = site
     if not (abs(lat_deg) <= 90.0 and abs(lon_deg) <= 360.0):
         raise InputError(
@@ -238,13 +241,16 @@ def computed_skies(
         )
     place = geodetic_to_itrf([lat_deg], [lon_deg], [0.0])
     records, orientation = initialise(catalogue), earth_orientation()
-    skies = []
-    for first in range(0, len(tracks), _SLOTS_AT_ONCE):
-        some = tracks[first : first + _SLOTS_AT_ONCE]
-        grid = _three_moments_of(some)
+    nobody = np.zeros(0, dtype=np.int64)
+    skies = [Sky(catalogue.name[nobody], nobody, np.zeros((0, track.utc.size, 3)))
+             for track in tracks]  # fmt: skip
+    usable = [n for n, track in enumerate(tracks) if track.utc.size >= MIN_STEPS]
+    for first in range(0, len(usable), _SLOTS_AT_ONCE):
+        some = usable[first : first + _SLOTS_AT_ONCE]
+        grid = _three_moments_of([tracks[n] for n in some])
         sat_itrf_m = propagate(catalogue, grid, orientation, records=records).sat_itrf_m
-        each = sat_itrf_m.reshape(len(some), 3, -1, 3)
-        skies += [_computed_sky(catalogue, *place, *part) for part in zip(some, each, strict=True)]
+        for n, three_m in zip(some, sat_itrf_m.reshape(len(some), 3, -1, 3), strict=True):
+            skies[n] = _computed_sky(catalogue, *place, tracks[n], three_m)
     return skies
 
 
@@ -263,13 +269,13 @@ def _computed_sky(
     track: SlotTrack,
     sat_itrf_m: FloatArray,
 ) -> Sky:
-    """Return the candidates of a track; `sat_itrf_m` (3, N, 3) is where all are, as `_three_moments_of`.
+    """Return the candidates of a track; `sat_itrf_m` (3, N, 3) is where all are at three moments.
 
-    In between they lie on the parabola through the three places, which is within a metre.
+    These are as in `_three_moments_of`; in between, satellites lie on the parabola through the
+    three places within a metre.
     """
     up = np.flatnonzero(_is_up(sat_itrf_m[[0, -1]], site_itrf_m, up_itrf))
-    span = max((track.utc[-1] - track.utc[0]) / np.timedelta64(1, "s"), 1e-9)
-    s = (track.utc - track.utc[0]) / np.timedelta64(1, "s") / span
+    s = (track.utc - track.utc[0]) / max(track.utc[-1] - track.utc[0], np.timedelta64(1, "ns"))
     weight = np.stack([(2 * s - 1) * (s - 1), 4 * s * (1 - s), s * (2 * s - 1)], axis=1)
     between_m = np.einsum("mt,tkc->kmc", weight, sat_itrf_m[:, up])
     look = look_angles(site_itrf_m, up_itrf, between_m.reshape(-1, 3))

@@ -68,6 +68,7 @@ class PixelRecord:
     col: FloatArray  # (M,) 0 to 122
     pixels: IntArray  # (M,) new pixels of the step
     frame: str  # EARTH, DISH or UNKNOWN: what the map is turned to
+    slot_utc: TimeArray  # starts of the slots recorded, with those in which nothing came new
     maps: int = 0  # read; 0 of a CSV of pixels
     resets: int = 0  # the map was emptied
     jumps: int = 0  # steps left out: too many new pixels at once, or too long since the last map
@@ -85,6 +86,7 @@ class _Steps:
     jumps: int = 0
     spacing_s: list[float] = field(default_factory=list)
     frames: set[str] = field(default_factory=set)
+    slots: set[np.datetime64] = field(default_factory=set)
     _last_utc: np.datetime64 | None = None
     _last: BoolArray | None = None
 
@@ -92,6 +94,7 @@ class _Steps:
         """Take the next map, `painted` (15129,)."""
         self.maps += 1
         self.frames.add(frame)
+        self.slots.add(_slot_of(utc))
         if self._last is not None and self._last_utc is not None:
             self._compare(self._last_utc, self._last, utc, painted)
         self._last_utc, self._last = utc, painted
@@ -116,7 +119,7 @@ class _Steps:
         if new.size > MOST_NEW or spacing_s > MAX_SPACING_S:
             self.jumps += 1
             return
-        if not is_reset and slot_start(np.array([last_utc])) != slot_start(np.array([utc])):
+        if not is_reset and _slot_of(last_utc) != _slot_of(utc):
             return  # painted before or after the satellite changed: nobody knows
         row, col = np.divmod(new, MAP_ROWS)
         self.utc.append(utc if is_reset else last_utc + between // 2)
@@ -126,8 +129,8 @@ class _Steps:
         """Return the steps in which pixels came new."""
         if self.maps < 2:
             raise InputError(
-                f"{self.source}: {self.maps} map; two in a row or more tell a track: "
-                "save one each second"
+                f"{self.source}: {self.maps} {'map' if self.maps == 1 else 'maps'}; two in a row "
+                "or more tell a track: save one each second"
             )
         spacing_s = float(np.median(self.spacing_s))
         if spacing_s > MAX_SPACING_S:
@@ -147,10 +150,16 @@ class _Steps:
             place[:, 1],
             place[:, 2].astype(np.int64),
             frame=next(iter(self.frames)),
+            slot_utc=np.array(sorted(self.slots), dtype="datetime64[ns]"),
             maps=self.maps,
             resets=self.resets,
             jumps=self.jumps,
         )
+
+
+def _slot_of(utc: np.datetime64) -> np.datetime64:
+    start_utc: np.datetime64 = slot_start(np.array([utc]))[0]
+    return start_utc
 
 
 def read_maps(path: str | Path, start_utc: np.datetime64 | None = None) -> PixelRecord:
@@ -258,8 +267,10 @@ def _add_batch(steps: _Steps, batch: Any, start_utc: np.datetime64 | None) -> No
     times = batch.column("timestamp").to_pylist()
     frames = batch.column("frame_type").to_pylist() if "frame_type" in batch.schema.names else []
     values = np.asarray(maps.flatten().to_numpy(zero_copy_only=False))
-    if maps.null_count or values.size != len(maps) * _CELLS:
-        raise _wrong_size(f"{steps.source}: maps from {steps.maps + 1} on", 0.0)
+    lengths = [len(cells) if cells.is_valid else 0 for cells in maps]
+    for number, length in enumerate(lengths, steps.maps + 1):
+        if length != _CELLS:
+            raise _wrong_size(f"{steps.source}: map {number}", length)
     for number, (time, cells) in enumerate(zip(times, values.reshape(-1, _CELLS), strict=True)):
         where = f"{steps.source}: map {steps.maps + 1}"
         frame = _frame(frames[number] if frames else 0, where)
@@ -375,7 +386,7 @@ def _from_csv(text: str, source: str, start_utc: np.datetime64 | None) -> PixelR
     order = np.argsort(utc, kind="stable")
     ones = np.ones(len(rows), dtype=np.int64)
     row, col = place[order].T
-    return PixelRecord(source, utc[order], row, col, ones, UNKNOWN)
+    return PixelRecord(source, utc[order], row, col, ones, UNKNOWN, np.unique(slot_start(utc)))
 
 
 def _is_time(text: str) -> bool:

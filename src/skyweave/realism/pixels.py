@@ -15,6 +15,7 @@ is the identity within 0.2 deg.  In FRAME_EARTH the last column is east (README 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ NEAR_DEG = 3.0  # a track this near to a satellite counts as explained
 
 _MIDDLE = (MAP_ROWS - 1) / 2.0
 _SCALES_DEG = (1.0, 1.6)
-_SEARCH_TRACKS = 48
+_SEARCH_TRACKS, _FIT_TRACKS = 48, 500
 _SEARCH_CAP_DEG = 8.0  # about what chance gives: a track further off says nothing
 _SEARCH_ELEVATIONS_DEG = (90.0, 80.0, 70.0, 60.0, 50.0)
 _SEARCH_STEP_DEG = 10.0
@@ -61,7 +62,7 @@ class Calibration:
     deg_per_pixel: float
     from_below: bool  # the map shows the sky as one sees it, with east left of north
     residual_deg: float = np.nan  # median over tracks, to the nearest satellite
-    explained: float = 0.0  # share of tracks within NEAR_DEG of a satellite
+    explained: float = 0.0  # share of tracks within NEAR_DEG of a satellite that moves as they do
 
     @property
     def centre_azimuth_deg(self) -> float:
@@ -87,19 +88,20 @@ class Calibration:
 
 
 def slot_tracks(record: PixelRecord) -> list[SlotTrack]:
-    """Return the record's steps by slot of 15 s, in order of time."""
+    """Return the record's steps by slot of 15 s, in order of time, with those that have none."""
     slot_utc = slot_start(record.utc)
-    starts = np.flatnonzero(np.diff(slot_utc.astype(np.int64), prepend=np.iinfo(np.int64).min))
+    every_utc = np.union1d(record.slot_utc, slot_utc)
+    bounds = [*np.searchsorted(slot_utc, every_utc), slot_utc.size]
+    parts = zip(every_utc, bounds[:-1], bounds[1:], strict=True)
     return [
         SlotTrack(
-            slot_utc[rows[0]],
-            record.utc[rows],
-            record.row[rows],
-            record.col[rows],
-            int(record.pixels[rows].sum()),
+            start_utc,
+            record.utc[first:stop],
+            record.row[first:stop],
+            record.col[first:stop],
+            int(record.pixels[first:stop].sum()),
         )
-        for rows in np.split(np.arange(slot_utc.size), starts[1:])
-        if rows.size
+        for start_utc, first, stop in parts
     ]
 
 
@@ -135,9 +137,9 @@ def separation_deg(one: FloatArray, other: FloatArray) -> FloatArray:
 def track_separation_deg(line: FloatArray, sky: FloatArray) -> FloatArray:
     """Return the distance of a track from each satellite, (K,): the median over its steps.
 
-    `line` (M, 3) is the track, `sky` (K, M, 3) where the satellites were at its moments, NaN where
-    that is unknown.  The median heeds no step that still shows the satellite before, or a pixel
-    lit by chance.
+    `line` (M, 3) is the track, or (K, M, 3) one for each, `sky` (K, M, 3) where the satellites were
+    at its moments, NaN where that is unknown.  The median heeds no step that still shows the
+    satellite before, or a pixel lit by chance.  inf where nothing is known.
     """
     return _median(separation_deg(line, sky))
 
@@ -168,6 +170,28 @@ def _median(values: FloatArray) -> FloatArray:
     return np.where(count > 0, middle, np.inf)
 
 
+class _Stack(NamedTuple):
+    """T tracks of up to M steps and the P candidates of all, padded with NaN: no loop in a fit."""
+
+    row: FloatArray  # (T, M)
+    col: FloatArray  # (T, M)
+    start: IntArray  # (T,) first candidate of each track
+    owner: IntArray  # (P,) track of each candidate
+    sky: FloatArray  # (P, M, 3)
+
+
+def _stacked(tracks: Sequence[SlotTrack], skies: Sequence[FloatArray]) -> _Stack:
+    most = max(track.row.size for track in tracks)
+    place = np.full((2, len(tracks), most), np.nan)
+    counts = np.array([len(sky) for sky in skies])
+    start = np.cumsum(counts) - counts
+    stack = np.full((int(counts.sum()), most, 3), np.nan)
+    for n, (track, sky) in enumerate(zip(tracks, skies, strict=True)):
+        place[:, n, : track.row.size] = track.row, track.col
+        stack[start[n] : start[n] + len(sky), : track.row.size] = sky
+    return _Stack(place[0], place[1], start, np.repeat(np.arange(len(tracks)), counts), stack)
+
+
 def calibrate(
     tracks: Sequence[SlotTrack],
     skies: Sequence[FloatArray],
@@ -175,24 +199,27 @@ def calibrate(
 ) -> Calibration:
     """Return how the map lies in the sky of the satellites, best of all placings tried.
 
-    `skies` holds for each track where the K satellites of its slot were, (K, M, 3).  `known_turns`
-    are rotations to begin with, from what is known of the dish; where none of them explains the
-    tracks and there are FREE_TRACKS of them, all directions of the dish are tried.
+    `skies` holds for each track where the K satellites of its slot were, (K, M, 3), K above 0.
+    `known_turns` are rotations to begin with, from what is known of the dish; where none of them
+    explains the tracks and there are FREE_TRACKS of them, all directions of the dish are tried.
     """
+    most, few = (_stacked([tracks[n] for n in rows], [skies[n] for n in rows])
+                 for rows in (_spread(len(tracks), _FIT_TRACKS),
+                              _spread(len(tracks), _SEARCH_TRACKS)))  # fmt: skip
     best = Calibration(np.eye(3), DEG_PER_PIXEL, from_below=True)
-    placings = [
-        Calibration(turn, DEG_PER_PIXEL, below) for turn in known_turns for below in (True, False)
-    ]
-    for placing in placings:
-        best = _better(best, _refined(placing, tracks, skies))
+    for turn, below in product(known_turns, (True, False)):
+        best = _better(best, _refined(Calibration(turn, DEG_PER_PIXEL, below), most))
     if len(tracks) >= FREE_TRACKS and best.explained < 0.8:
-        few = np.linspace(0, len(tracks) - 1, min(_SEARCH_TRACKS, len(tracks))).astype(int)
-        some, some_skies = [tracks[n] for n in few], [skies[n] for n in few]
         found = best
-        for placing in _searched(some, some_skies):
-            found = _better(found, _refined(placing, some, some_skies))
-        best = _better(best, _refined(found, tracks, skies))
+        for placing in _searched(few):
+            found = _better(found, _refined(placing, few))
+        best = _better(best, _refined(found, most))
     return best
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Return at most `most` rows of `count`, evenly spread."""
+    return [int(row) for row in np.linspace(0, count - 1, min(most, count))]
 
 
 def _better(one: Calibration, other: Calibration) -> Calibration:
@@ -204,28 +231,27 @@ def _merit(calibration: Calibration) -> tuple[float, float]:
     return round(calibration.explained, 2), -residual_deg if np.isfinite(residual_deg) else -np.inf
 
 
-def _searched(tracks: Sequence[SlotTrack], skies: Sequence[FloatArray]) -> list[Calibration]:
+def _searched(stack: _Stack) -> list[Calibration]:
     """Return the placings under which the tracks' middles lie nearest to satellites."""
     turns = np.array([_turn(*angles) for angles in _search_angles()])
     found = []
     for below in (True, False):
-        total_deg = sum(_nearest_deg(track, sky, turns, below)
-                        for track, sky in zip(tracks, skies, strict=True))  # fmt: skip
+        lines = map_lines(stack.row, stack.col, DEG_PER_PIXEL, below)
+        total_deg = np.zeros(len(turns))
+        for track, line in enumerate(lines):
+            total_deg += _nearest_deg(line, stack.sky[stack.owner == track], turns)
         best = np.argsort(total_deg, kind="stable")[:_REFINED]
         found += [Calibration(turns[n], DEG_PER_PIXEL, below) for n in best]
     return found
 
 
-def _nearest_deg(
-    track: SlotTrack, sky: FloatArray, turns: FloatArray, from_below: bool
-) -> FloatArray:
+def _nearest_deg(line: FloatArray, sky: FloatArray, turns: FloatArray) -> FloatArray:
     """Return how far a track's middle is from the nearest satellite under each turn, capped."""
-    middle = track.utc.size // 2
-    line = map_lines(track.row, track.col, DEG_PER_PIXEL, from_below)[middle]
+    middle = int(np.isfinite(line[:, 0]).sum()) // 2
     there = sky[np.isfinite(sky[:, middle]).all(axis=1), middle]
     if not len(there):
         return np.zeros(len(turns))
-    cosine = (there @ (turns @ line).T).max(axis=0)
+    cosine = (there @ (turns @ line[middle]).T).max(axis=0)
     return np.asarray(np.minimum(np.degrees(np.arccos(np.clip(cosine, -1, 1))), _SEARCH_CAP_DEG))
 
 
@@ -265,35 +291,33 @@ def line_enu(azimuth_deg: FloatArray | float, elevation_deg: FloatArray | float)
     )  # fmt: skip
 
 
-def _refined(
-    placing: Calibration, tracks: Sequence[SlotTrack], skies: Sequence[FloatArray]
-) -> Calibration:
+def _refined(placing: Calibration, stack: _Stack) -> Calibration:
     """Return a placing fitted, round after round, to the satellites nearest to the tracks."""
     for turn in range(_ROUNDS):
         within_deg = max(NEAR_DEG, 4.0 * NEAR_DEG / (turn + 1))
-        pairs = _matched(placing, tracks, skies, within_deg)
-        if len(pairs) < 3:
+        nearest, apart_deg, _ = _nearest(placing, stack)
+        tracks = np.flatnonzero(apart_deg < within_deg)
+        if tracks.size < 3:
             break
-        rows, cols, lines = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        placing = _fitted(placing, rows, cols, lines)
-    return _graded(placing, tracks, skies)
+        line, row, col = stack.sky[nearest[tracks]], stack.row[tracks], stack.col[tracks]
+        known = np.isfinite(line).all(axis=-1)
+        before, placing = placing, _fitted(placing, row[known], col[known], line[known])
+        if within_deg == NEAR_DEG and np.allclose(before.turn, placing.turn, rtol=0.0, atol=1e-5):
+            break
+    _, apart_deg, spread_deg = _nearest(placing, stack)
+    explained = np.hypot(apart_deg, 2.0 * spread_deg) < NEAR_DEG
+    return replace(
+        placing, residual_deg=float(np.median(apart_deg)), explained=float(np.mean(explained))
+    )
 
 
-def _matched(
-    placing: Calibration,
-    tracks: Sequence[SlotTrack],
-    skies: Sequence[FloatArray],
-    within_deg: float,
-) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
-    """Return rows, columns and satellite lines of the tracks that have a satellite near."""
-    pairs = []
-    for track, sky in zip(tracks, skies, strict=True):
-        apart_deg = track_separation_deg(track_lines(placing, track), sky)
-        nearest = int(np.argmin(apart_deg))
-        if apart_deg[nearest] < within_deg:
-            known = np.isfinite(sky[nearest]).all(axis=1)
-            pairs.append((track.row[known], track.col[known], sky[nearest][known]))
-    return pairs
+def _nearest(placing: Calibration, stack: _Stack) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return each track's nearest candidate, its distance, and how unevenly it keeps it, (T,)."""
+    seen = map_lines(stack.row, stack.col, placing.deg_per_pixel, placing.from_below)
+    line = seen @ placing.turn.T
+    apart_deg = track_separation_deg(line[stack.owner], stack.sky)
+    nearest = np.lexsort((apart_deg, stack.owner))[stack.start]
+    return nearest, apart_deg[nearest], track_spread_deg(line, stack.sky[nearest])
 
 
 def _fitted(
@@ -323,19 +347,3 @@ def _rotation(seen: FloatArray, line: FloatArray, weight: FloatArray) -> FloatAr
     left, _, right = np.linalg.svd((line * weight[:, None]).T @ seen)
     proper = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
     return np.asarray(left @ proper @ right)
-
-
-def _graded(
-    placing: Calibration, tracks: Sequence[SlotTrack], skies: Sequence[FloatArray]
-) -> Calibration:
-    nearest_deg = np.array(
-        [
-            track_separation_deg(track_lines(placing, track), sky).min(initial=np.inf)
-            for track, sky in zip(tracks, skies, strict=True)
-        ]
-    )
-    return replace(
-        placing,
-        residual_deg=float(np.median(nearest_deg)),
-        explained=float(np.mean(nearest_deg < NEAR_DEG)),
-    )
