@@ -102,6 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 1
     try:
+        options.out.mkdir(parents=True, exist_ok=True)
         for name in options.names or CALIBRATIONS:
             calibrate(CALIBRATIONS[name], folder, options.out)
     except (SkyweaveError, OSError) as refusal:

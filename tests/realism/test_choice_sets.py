@@ -151,7 +151,7 @@ def test_v2_minis_are_told_by_their_number(catalogue):
 def test_without_site_and_boresight_nothing_that_needs_them_is_known(catalogue):
     sky = sky_of(["STARLINK-1017", "STARLINK-1039"], [50.0, 30.0], [0.0, 90.0])
     choices = build_choice_set(sky, catalogue, None, None)
-    assert np.isnan(choices.inputs.lat_deg).all()
+    assert np.isnan(choices.inputs.off_pole_deg).all()
     assert np.isnan(choices.inputs.gso_separation_deg).all()
     assert np.isnan(choices.inputs.boresight_deg).all()
     assert (choices.inputs.age_slots == AGE_SLOTS).all()

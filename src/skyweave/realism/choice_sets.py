@@ -29,7 +29,7 @@ from skyweave.twin.geometry import (
 )
 from skyweave.twin.orbits import initialise, propagate
 from skyweave.twin.scheduling.candidates import AGE_SLOTS, MEMORY_SLOTS
-from skyweave.twin.scheduling.features import ChoiceInputs, separation_deg
+from skyweave.twin.scheduling.features import ChoiceInputs, off_pole_deg, separation_deg
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -196,7 +196,9 @@ def build_choice_set(
     inputs = ChoiceInputs(
         elevation_deg=elevation_deg,
         azimuth_deg=azimuth_deg,
-        lat_deg=nothing if site is None else np.full(kept.size, site.lat_deg),
+        off_pole_deg=(
+            nothing if site is None else off_pole_deg(azimuth_deg, elevation_deg, site.lat_deg)
+        ),
         gso_separation_deg=(
             nothing if site is None else _gso_separation_deg(site, azimuth_deg, elevation_deg)
         ),

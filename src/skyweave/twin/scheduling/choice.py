@@ -19,6 +19,7 @@ from skyweave.twin.scheduling.candidates import Candidates
 from skyweave.twin.scheduling.features import (
     TERMS,
     ChoiceInputs,
+    off_pole_deg,
     values_of,
     weights_of,
 )
@@ -97,7 +98,11 @@ def choice_inputs(candidates: Candidates) -> ChoiceInputs:
     return ChoiceInputs(
         elevation_deg=candidates.elevation_deg,
         azimuth_deg=candidates.azimuth_deg,
-        lat_deg=candidates.lat_deg[candidates.terminal],
+        off_pole_deg=off_pole_deg(
+            candidates.azimuth_deg,
+            candidates.elevation_deg,
+            candidates.lat_deg[candidates.terminal],
+        ),
         gso_separation_deg=candidates.gso_separation_deg,
         boresight_deg=candidates.boresight_deg,
         age_slots=candidates.age_slots,

@@ -36,7 +36,7 @@ class ChoiceInputs(NamedTuple):
 
     elevation_deg: FloatArray
     azimuth_deg: FloatArray  # 0 = north, clockwise
-    lat_deg: FloatArray  # of the candidate's terminal
+    off_pole_deg: FloatArray  # to the pole-ward direction of its terminal
     gso_separation_deg: FloatArray  # to the visible geostationary arc; inf where none is up
     boresight_deg: FloatArray  # to the dish's boresight
     age_slots: IntArray  # whole slots in view before this one
@@ -68,18 +68,21 @@ def separation_deg(
     return np.asarray(np.degrees(2.0 * np.arcsin(np.sqrt(np.minimum(half, 1.0)))))
 
 
-def off_pole_deg(inputs: ChoiceInputs) -> FloatArray:
-    """Return each candidate's angle to the pole-ward direction, (P,); on the equator to north's."""
-    azimuth_deg = np.where(inputs.lat_deg < 0.0, 180.0, 0.0)
-    return separation_deg(
-        inputs.azimuth_deg, inputs.elevation_deg, azimuth_deg, POLEWARD_ELEVATION_DEG
-    )
+def off_pole_deg(
+    azimuth_deg: FloatArray, elevation_deg: FloatArray, lat_deg: ArrayLike
+) -> FloatArray:
+    """Return each direction's angle to the pole-ward one, (P,); on the equator that is north.
+
+    `lat_deg` is that of the terminal, (P,) or one for all.
+    """
+    poleward_deg = np.where(np.asarray(lat_deg) < 0.0, 180.0, 0.0)
+    return separation_deg(azimuth_deg, elevation_deg, poleward_deg, POLEWARD_ELEVATION_DEG)
 
 
 def _off_pole(beyond_deg: float) -> Callable[[ChoiceInputs], FloatArray]:
     def tens_of_degrees(inputs: ChoiceInputs) -> FloatArray:
-        off_deg = np.where(np.isnan(inputs.lat_deg), 0.0, off_pole_deg(inputs))
-        return np.asarray(np.maximum(off_deg - beyond_deg, 0.0) / 10.0)
+        # fmax passes over the NaN of an unknown angle, which is then left out.
+        return np.asarray(np.fmax(inputs.off_pole_deg - beyond_deg, 0.0) / 10.0)
 
     return tens_of_degrees
 
