@@ -34,7 +34,7 @@ from skyweave.twin.orbits import propagate
 from skyweave.twin.satellites import build_fleet
 from skyweave.twin.scenario import build_scenario
 from skyweave.twin.scheduling.choice import cold
-from skyweave.twin.scheduling.features import ChoiceInputs, weights_of
+from skyweave.twin.scheduling.features import ChoiceInputs, off_pole_deg, weights_of
 from skyweave.twin.topology import (
     Gateways,
     Pops,
@@ -172,7 +172,7 @@ def cone_log_weights(
     inputs = ChoiceInputs(
         elevation_deg=elevation_deg,
         azimuth_deg=azimuth_deg,
-        lat_deg=lat_deg,
+        off_pole_deg=off_pole_deg(azimuth_deg, elevation_deg, lat_deg),
         gso_separation_deg=gso_deg,
         boresight_deg=np.full(elevation_deg.size, np.nan),
         age_slots=long,
