@@ -195,7 +195,7 @@ def test_gateways_that_no_list_names_halve_the_error(reference_data, full_counts
     residual_ms = table.observed_ms - geometry_ms
     mae_ms = float(np.abs(residual_ms - np.median(residual_ms)).mean())
     record_figure("country medians, listed gateways only, MAE", round(mae_ms, 2), "ms", "")
-    assert STUDY_LISTED_ONLY_MS == pytest.approx(mae_ms, abs=SAME_MS)
+    assert abs(mae_ms - STUDY_LISTED_ONLY_MS) <= SAME_MS
 
 
 def test_a_medians_error_and_the_error_left_out_are_by_their_definitions():
