@@ -251,6 +251,24 @@ def test_slots_without_packets_and_packets_outside_the_run_are_counted(system, t
     assert found["slot_marks_s"] == [12.0, 27.0, 42.0, 57.0]
 
 
+def test_one_date_decades_away_does_not_spread_the_series(system, tmp_path):
+    t_s, rtt_s = packets()
+    decades_s = -20 * 365 * 86_400.0
+    path = csv_file(tmp_path / "mine.csv", np.append(decades_s, t_s), np.append(0.03, rtt_s))
+    found = compare(system, path)
+    assert found["measured"]["outside_run"] == 1
+    assert found["slots"] == SLOTS
+    assert found["steps"]["count"] == SLOTS
+
+
+def test_packets_on_both_sides_of_the_run_alone_compare_with_nothing(system, tmp_path):
+    t_s = np.concatenate([np.arange(-900.0, -100.0, 5.0), np.arange(500.0, 900.0, 5.0)])
+    found = compare(system, csv_file(tmp_path / "mine.csv", t_s, np.full(t_s.size, 0.04)))
+    assert found["slots_not_covered"] == SLOTS
+    assert found["steps"] is found["clock"]["hint"] is found["residual_s"]["p50"] is None
+    assert plot_compare(found, tmp_path / "nothing.png").stat().st_size > 0
+
+
 def test_the_document_is_plain_json_without_positions(system, measured):
     text = json.dumps(compare(system, measured), allow_nan=False)
     assert json.loads(text)["terminal"] == "berlin"

@@ -63,6 +63,8 @@ def check_clock(
     `start_utc` (T + 1,) are the starts of the predicted slots and the end of the last,
     `predicted_s` (T,) their RTTs, NaN = out.
     """
+    if not np.isfinite(series.rtt_s).any():
+        return Clock(shift_s=0, improvement=0.0, largest_step_after_mark_s=0, hint=None)
     seconds = _Seconds(series)
     steps_s = step_by_second(seconds)
     largest = int(np.nanargmax(steps_s)) if np.isfinite(steps_s).any() else 0

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from skyweave.errors import InputError
-from skyweave.realism.clock import Clock, check_clock
+from skyweave.realism.clock import FARTHEST_SHIFT_S, Clock, check_clock
 from skyweave.realism.pings import slot_structure
 from skyweave.realism.series import Series, read_series
 from skyweave.time import format_utc
@@ -246,7 +246,8 @@ def lay_over(prediction: Prediction, series: Series) -> dict[str, Any]:
     """
     row = prediction.row_at(series.t_utc)
     measured = by_slot(row, series.rtt_s, prediction.slots)
-    clock = check_clock(series, prediction.start_utc, prediction.rtt_s)
+    near = _near(series, prediction)
+    clock = check_clock(near, prediction.start_utc, prediction.rtt_s)
     residual_s = measured.rtt_s[:, 1] - prediction.rtt_s
     notes = [clock.hint] if clock.hint else []
     return {
@@ -273,11 +274,23 @@ def lay_over(prediction: Prediction, series: Series) -> dict[str, Any]:
         "residual_s": _spread(residual_s),
         "residual_by_reason": _by_reason(prediction, measured, residual_s),
         "loss": _losses(prediction, measured),
-        "steps": slot_structure(series),
+        "steps": slot_structure(near) if near.answered.any() else None,
         "clock": _clock(clock),
         "rows": _rows(prediction, measured, residual_s),
         "notes": notes,
     }
+
+
+def _near(series: Series, prediction: Prediction) -> Series:
+    """Return the packets that a shifted clock may have sent in the prediction's slots.
+
+    A single wrong date, decades away, would otherwise spread the series over all the seconds there.
+    """
+    margin = np.timedelta64(FARTHEST_SHIFT_S, "s")
+    begin, end = prediction.start_utc[[0, -1]]
+    kept = (series.t_utc >= begin - margin) & (series.t_utc <= end + margin)
+    arrays = {name: getattr(series, name)[kept] for name in ("t_utc", "rtt_s", "lost")}
+    return replace(series, **arrays)
 
 
 def by_slot(row: IntArray, rtt_s: FloatArray, slots: int) -> Measured:
