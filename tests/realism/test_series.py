@@ -5,6 +5,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from skyweave.errors import InputError
 from skyweave.realism import series as series_module
@@ -278,3 +280,50 @@ def test_a_dishs_status_table_and_pings_of_the_same_time_agree(reference_data):
     two_milliseconds_s = 2e-3
     assert abs(medians_s[0] - medians_s[1]) < two_milliseconds_s
     assert abs(status.t_utc[0] - pings.t_utc[0]) < np.timedelta64(1, "s")
+
+
+def test_another_run_of_ping_in_the_same_file_goes_on(tmp_path):
+    later = [
+        f"[{START_S + 60 + k / 10:.6f}] 64 bytes from a: icmp_seq={k} ttl=63 time=30 ms"
+        for k in range(1, 11)
+    ]
+    lines = [*ping_lines(*range(1, 2_001)), *later]
+    found = read_series(written(tmp_path, "\n".join(lines)))
+    assert (len(found), found.lost.sum(), found.bad_rows) == (2_010, 0, 0)
+
+
+def test_a_number_out_of_all_order_is_a_bad_row_and_no_million_losses(tmp_path):
+    lines = [*ping_lines(*range(1, 20)), *ping_lines(99_999_999), *ping_lines(20, 21)]
+    found = read_series(written(tmp_path, "\n".join(lines)))
+    assert (len(found), found.lost.sum(), found.bad_rows) == (21, 0, 1)
+
+
+def test_times_that_nobody_can_mean_are_bad_rows(tmp_path):
+    rows_ = [f"{START_S + k},40" for k in range(5)]
+    lines = ["time,rtt_ms", *rows_, "0001-01-01T00:00:00Z,40", "1e30,40"]
+    assert read_series(written(tmp_path, "\n".join(lines))).bad_rows == 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    where=st.integers(0, 900),
+    cut=st.integers(0, 40),
+    put=st.sampled_from([b"-1", b"nan", b"1e400", b"\n", b"{", b"\xff", b"icmp_seq=9", b",", b""]),
+    form=st.sampled_from(["ping", "csv", "columns"]),
+)
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path_factory, where, cut, put, form):
+    csv = ["time,rtt_ms", *(f"{START_S + k},40" for k in range(40))]
+    lines = {"ping": ping_lines(*range(1, 40)), "csv": csv, "columns": rows(40)}[form]
+    text = "\n".join(lines).encode()
+    path = tmp_path_factory.mktemp("damaged") / "pings.txt"
+    path.write_bytes(text[:where] + put + text[where + cut :])
+    problem = ""
+    try:
+        found = read_series(path)
+    except InputError as refusal:
+        problem = str(refusal)
+    assert "\n" not in problem
+    if problem:
+        return
+    assert (found.rtt_s[found.answered] > 0.0).all()
+    assert (np.diff(found.t_utc) >= np.timedelta64(0)).all()

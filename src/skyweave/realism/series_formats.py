@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -36,13 +36,16 @@ _UNITS_S = {"ms": 1e-3, "s": 1.0, "us": 1e-6, "ns": 1e-9}
 # Unix time by its size: seconds, milliseconds, microseconds or nanoseconds, 1973 to 2128.
 _EPOCHS_NS = ((1e8, 5e9, 1e9), (1e11, 5e12, 1e6), (1e14, 5e15, 1e3), (1e17, 5e18, 1.0))
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 _PING = re.compile(
-    r"\[(?P<t>\d{9,10}\.?\d*)\] (?:"
-    r"\d+ bytes from .*?icmp_seq=(?P<seq>\d+) .*?time[=<](?P<rtt>[\d.]+) ms(?P<dup> \(DUP!\))?"
-    r"|no answer yet for icmp_seq=(?P<late>\d+)"
-    r"|From .*?icmp_seq=(?P<refused>\d+) )"
+    r"\[(?P<t>\d{9,10}(?:\.\d*)?)\] (?:"
+    r"\d+ bytes from .*?icmp_seq=(?P<seq>\d{1,9}) .*?time[=<](?P<rtt>[\d.]+) ms(?P<dup> \(DUP!\))?"
+    r"|no answer yet for icmp_seq=(?P<late>\d{1,9})\b"
+    r"|From .*?icmp_seq=(?P<refused>\d{1,9}) )"
 )
 _PING_SEQUENCE = 2**16  # ping counts its packets in 16 bits
+_OVERTAKEN = 1000  # packets by which an answer may come late, 10 s at 100 a second
 _UNDATED_PING = re.compile(r"\d+ bytes from .*time[=<][\d.]+ ms")
 _PING_CHATTER = ("PING ", "ping: ", "---", "rtt ", "round-trip", "WARNING", "Warning")
 _PING_TOTALS = re.compile(r"\d+ packets transmitted")
@@ -95,7 +98,7 @@ def parse_series(content: bytes, source: str, read_utc: np.datetime64 | None) ->
         )
     head = [line for line in lines[:50] if line.strip()]
     if any(_PING.match(line) for line in head):
-        return "ping", _ping_rows(lines)
+        return "ping", _ping_rows(lines, source)
     if any(_UNDATED_PING.search(line) for line in head):
         raise InputError(f"{source}: the lines of ping have no times; measure again with `ping -D`")
     if re.search(r"[A-Za-z]", head[0]) and not _is_number(re.split(r"[,;\s]", head[0])[0]):
@@ -111,41 +114,53 @@ def _decoded(content: bytes, source: str) -> str:
     return content.decode("utf-8", errors="replace")
 
 
-def _ping_rows(lines: Iterable[str]) -> Rows:
+def _ping_rows(lines: Iterable[str], source: str) -> Rows:
     """Read the lines of `ping -D`; a number that never came back is a loss."""
     rows = Rows()
-    seen: dict[int, tuple[float, float]] = {}  # sequence -> time, RTT
-    turn, last, repeated = 0, 0, 0
+    seen: dict[int, tuple[float, float]] = {}  # packet -> time, RTT
+    base, last, repeated = 0, None, 0
     for number, line in enumerate(lines, 1):
         found = _PING.match(line[:MAX_LINE_CHARACTERS])
-        if found is None:
+        sequence = int(found["seq"] or found["late"] or found["refused"]) if found else 0
+        if found is None or (last is not None and base + sequence - last > _PING_SEQUENCE // 2):
             if line.strip() and not (line.startswith(_PING_CHATTER) or _PING_TOTALS.match(line)):
                 rows.leave_out(number, line)
             continue
-        sequence = int(found["seq"] or found["late"] or found["refused"])
-        turn += sequence + turn * _PING_SEQUENCE < last - _PING_SEQUENCE // 2
-        last = sequence = sequence + turn * _PING_SEQUENCE
+        if last is not None:
+            base = _ping_base(base, sequence, last)
+        packet = base + sequence
+        last = packet if last is None else max(last, packet)
         rtt_s = float(found["rtt"]) / 1e3 if found["rtt"] else math.nan
-        is_answered = sequence in seen and not math.isnan(seen[sequence][1])
+        is_answered = packet in seen and not math.isnan(seen[packet][1])
         repeated += bool(found["dup"]) or (is_answered and not math.isnan(rtt_s))
         if not is_answered and not found["dup"]:
-            seen[sequence] = (float(found["t"]), rtt_s)
-    _add_sequence(rows, seen)
+            seen[packet] = (float(found["t"]), rtt_s)
+    _add_sequence(rows, source, seen)
     if repeated:
         rows.notes.append(f"{repeated:,} answers came twice; the first of each counts")
     return rows
 
 
-def _add_sequence(rows: Rows, seen: dict[int, tuple[float, float]]) -> None:
+def _ping_base(base: int, sequence: int, last: int) -> int:
+    """Return what to add to a sequence number so that packets are counted on from the last one."""
+    if base + sequence >= last - _OVERTAKEN:
+        return base
+    if base + sequence + _PING_SEQUENCE - last < _PING_SEQUENCE // 2:
+        return base + _PING_SEQUENCE
+    return last + 1 - sequence  # another run of ping in the same file
+
+
+def _add_sequence(rows: Rows, source: str, seen: dict[int, tuple[float, float]]) -> None:
     """Add what was seen, and a loss for each number between that was not, at the time between."""
     if not seen:
         return
     known = np.array(sorted(seen))
     first, last = int(known[0]), int(known[-1])
-    if last - first >= MAX_ROWS:  # numbers from another run: nothing can be said of those between
-        numbers = known
-    else:
-        numbers = np.arange(first, last + 1)
+    if last - first >= MAX_ROWS:
+        raise InputError(
+            f"{source}: more than {MAX_ROWS:,} packets by their numbers; split the file"
+        )
+    numbers = np.arange(first, last + 1)
     t_s = np.interp(numbers, known, [seen[n][0] for n in known.tolist()])
     for n, at_s in zip(numbers.tolist(), t_s.tolist(), strict=True):
         rows.add(round(at_s * 1e9), seen[n][1] if n in seen else math.nan)
@@ -250,7 +265,8 @@ def _irtt_rows(round_trips: list[Any]) -> Rows:
         wall_ns = _nested(trip, "timestamps", "client", "send", "wall")
         rtt_ns = _nested(trip, "delay", "rtt")
         is_lost = _is_dict(trip) and str(trip.get("lost", "false")).casefold() != "false"
-        if not _is_real(wall_ns) or not (is_lost or _is_real(rtt_ns)):
+        has_time = _is_real(wall_ns) and _is_known(wall_ns)
+        if not has_time or not (is_lost or _is_real(rtt_ns)):
             rows.leave_out(number, f"round trip {number}")
         else:
             rows.add(int(wall_ns), math.nan if is_lost else rtt_ns / 1e9)
@@ -310,7 +326,14 @@ def _time_ns(text: str) -> tuple[int | None, bool]:
         return None, True
     has_zone = moment.tzinfo is not None
     moment = moment if has_zone else moment.replace(tzinfo=UTC)
-    return (int(moment.timestamp()) * 10**9 + moment.microsecond * 1000), has_zone
+    t_ns = (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+    return (t_ns if _is_known(t_ns) else None), has_zone
+
+
+def _is_known(t_ns: float) -> bool:
+    """Return whether nanoseconds since 1970 are of the years in which anybody measures."""
+    least, most, _ = _EPOCHS_NS[-1]
+    return least <= t_ns < most
 
 
 def _unix_ns(text: str) -> int | None:
