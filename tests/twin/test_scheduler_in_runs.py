@@ -183,10 +183,10 @@ def test_a_rule_of_two_arguments_chooses_for_everyone(tmp_path):
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ("    return request.terminal_start[:-1]\n", "1 of 1|has no beam|uses . of 1|beams"),
+        ("    return request.terminal_start[:-1]\n", "beam"),
         ("    return np.full(3, -1)\n", "shape"),
-        ("    return np.zeros(30)\n", "int|whole"),
-        ("    return np.full(30, 10**9)\n", "pair"),
+        ("    return np.zeros(30)\n", "whole number"),
+        ("    return np.full(30, 10**9)\n", "row 0 is served by a satellite it does not see"),
         ("    raise KeyError('boom')\n", "KeyError"),
     ],
 )

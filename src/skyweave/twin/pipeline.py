@@ -35,6 +35,7 @@ from skyweave.twin.scheduling import (
     Assignment,
     Candidates,
     Memory,
+    Request,
     assign,
     own_assignment,
     score_candidates,
@@ -380,12 +381,13 @@ def _assign(
     world: World, slot: int, candidates: Candidates, score: FloatArray, cell: NDArray[np.int64]
 ) -> Assignment:
     """Return who serves whom, the terminals of higher service class first."""
-    rule, classes = world.rule, world.terminals.service_class
+    classes = world.terminals.service_class
     rank = service_rank(classes, world.scenario.seed, slot, world.terminal_key)
     start, sat = candidates.terminal_start, candidates.sat
-    if rule.choose is not None:
-        return own_assignment(rule, candidates, score, cell, rank, world.beams)
-    return assign(start, sat, score, cell, rank, world.beams)
+    request = Request(start, sat, score, cell, rank, world.beams)
+    if world.rule.choose is not None:
+        return own_assignment(world.rule, candidates, request)
+    return assign(*request)
 
 
 def _gumbel(world: World, slot: int, candidates: Candidates) -> FloatArray:

@@ -1,6 +1,5 @@
 """Scheduling: from the candidates of a slot to the satellite that serves each terminal."""
 
-from skyweave.twin.scheduling._shim import own_assignment
 from skyweave.twin.scheduling.beams import (
     Assignment,
     BeamLimits,
@@ -12,6 +11,7 @@ from skyweave.twin.scheduling.candidates import Candidates
 from skyweave.twin.scheduling.choice import explain_terms, probabilities
 from skyweave.twin.scheduling.features import separation_deg
 from skyweave.twin.scheduling.memory import Memory
+from skyweave.twin.scheduling.own import Request, own_assignment
 from skyweave.twin.scheduling.rules import BUILT_IN, Rule, find_rule, score_candidates
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "BeamLimits",
     "Candidates",
     "Memory",
+    "Request",
     "Rule",
     "assign",
     "beam_limits",
