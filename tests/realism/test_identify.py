@@ -365,21 +365,31 @@ def shares(document: dict, labels: dict[str, str]) -> tuple[float, float, int]:
     return float(np.mean(np.array(hit)[clean])), float(np.mean(hit)), sum(clean)
 
 
+REDUCED_ROWS = 1500  # some 110 slots
+
+
+def first_pixels(source: Path, target: Path, full_counts: bool) -> Path:
+    """Copy a packed file of pixels, or without full counts its beginning."""
+    lines = gzip.decompress(source.read_bytes()).splitlines(keepends=True)
+    target.write_bytes(b"".join(lines if full_counts else lines[:REDUCED_ROWS]))
+    return target
+
+
 @pytest.mark.parametrize(("place", "least"), [("bri", 0.95), ("ucl", 0.85)])
-def test_recorded_tracks_give_the_published_labels(reference_data, place, least, record_figure):
+def test_recorded_tracks_give_the_published_labels(
+    reference_data, full_counts, tmp_path, place, least, record_figure
+):
     folder = reference_data / "measurements" / "satinview_2024-07-17"
     labels = labels_of(folder / f"first_{place}.csv.gz")
-    document = identify(
-        folder / f"white_pixel_coordinates_xor_{place}.csv.gz",
-        None,
-        candidates=folder / f"fov_data_{place}.json.gz",
-    )
+    source = folder / f"white_pixel_coordinates_xor_{place}.csv.gz"
+    pixels = first_pixels(source, tmp_path / "pixels.csv", full_counts)
+    document = identify(pixels, None, candidates=folder / f"fov_data_{place}.json.gz")
     clean, all_slots, count = shares(document, labels)
     limit = ">= 95 % (published labels, clean slots)" if place == "bri" else "reported"
     record_figure(f"identify, {place}, {count} clean slots", 100 * clean, "%", limit)
-    record_figure(f"identify, {place}, all {len(labels)} slots", 100 * all_slots, "%", "reported")
+    record_figure(f"identify, {place}, all slots", 100 * all_slots, "%", "reported")
     assert clean >= least
-    assert count > 450
+    assert count > (450 if full_counts else 90)
     assert 1.27 < document["calibration"]["deg_per_pixel"] < 1.35
     assert document["calibration"]["residual_deg"] < 1.1
 
@@ -389,14 +399,10 @@ def test_recorded_tracks_give_the_labels_from_elements_and_a_city_too(
 ):
     folder = reference_data / "measurements" / "satinview_2024-07-17"
     labels = labels_of(folder / "first_bri.csv.gz")
-    lines = gzip.decompress(
-        (folder / "white_pixel_coordinates_xor_bri.csv.gz").read_bytes()
-    ).splitlines(keepends=True)
-    pixels = tmp_path / "pixels.csv"
-    pixels.write_bytes(b"".join(lines if full_counts else lines[:500]))
+    source = folder / "white_pixel_coordinates_xor_bri.csv.gz"
+    pixels = first_pixels(source, tmp_path / "pixels.csv", full_counts)
     brisbane = (-27.47, 153.03)
-    elements = folder / "starlink_gp_2024-07-17.tle.gz"
-    document = identify(pixels, elements, site=brisbane)
+    document = identify(pixels, folder / "starlink_gp_2024-07-17.tle.gz", site=brisbane)
     clean, _, count = shares(document, labels)
     record_figure(f"identify, bri by elements, {count} clean slots", 100 * clean, "%", "reported")
     assert clean >= 0.95
@@ -405,7 +411,7 @@ def test_recorded_tracks_give_the_labels_from_elements_and_a_city_too(
 def test_a_recording_on_a_turning_vehicle_fits_its_elements_but_not_its_labels(
     reference_data, record_figure
 ):
-    """The satellites found explain 98 % of the tracks; the four published ones lie far off.
+    """The satellites found explain nearly all tracks; the four published ones lie far off.
 
     LEOViz turns the map by the boresight's azimuth alone and leaves out how the vehicle leans and
     heads; with the attitude that the dish itself reports, its four labels are 65 deg or more from
@@ -434,7 +440,7 @@ def test_a_recording_on_a_turning_vehicle_fits_its_elements_but_not_its_labels(
 
 def test_the_same_recording_fits_no_other_time(reference_data, tmp_path):
     folder = reference_data / "measurements" / "leoviz_2025-05-29"
-    table = pq.read_table(next(folder.glob("obstruction_map-*")))
+    table = pq.read_table(next(folder.glob("obstruction_map-*"))).slice(0, 500)
     later = pa.compute.add(table["timestamp"], 600.0)
     maps = tmp_path / "later.parquet"
     pq.write_table(table.set_column(0, "timestamp", later), maps)

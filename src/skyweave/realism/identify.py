@@ -53,7 +53,8 @@ BoolArray = NDArray[np.bool_]
 MIN_ELEVATION_DEG = 20.0  # a tilted dish sees below the 25 deg at which service begins
 MIN_ALTITUDE_M = 430e3  # lower ones are on their way up or down and serve nobody
 LEAST_CONFIDENCE = 0.5
-LEAST_EXPLAINED = 0.5  # of the tracks, below which the files do not belong together
+# Of recorded tracks 95 % and more are explained, of a dozen laid over a wrong sky up to 67 %.
+LEAST_EXPLAINED = 0.75
 BORESIGHT_ERROR_DEG = 20.0  # a boresight given that differs more from the fitted one is reported
 
 TOO_FEW, NO_CANDIDATES = "too few new pixels", "no candidates for the slot"

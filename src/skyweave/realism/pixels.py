@@ -36,8 +36,10 @@ _MIDDLE = (MAP_ROWS - 1) / 2.0
 _SCALES_DEG = (1.0, 1.6)
 _SEARCH_TRACKS, _FIT_TRACKS = 48, 500
 _SEARCH_CAP_DEG = 8.0  # about what chance gives: a track further off says nothing
-_SEARCH_ELEVATIONS_DEG = (90.0, 80.0, 70.0, 60.0, 50.0)
-_SEARCH_STEP_DEG = 10.0
+_SEARCH_ELEVATIONS_DEG = (80.0, 70.0, 60.0, 50.0)
+_CIRCLE_DEG = tuple(float(angle_deg) for angle_deg in range(0, 360, 10))
+_UPRIGHT_ROLLS_DEG = (-10.0, 0.0, 10.0)  # of a dish mounted as meant
+_SURE = 0.8  # share of tracks explained with which the search ends
 _REFINED = 4  # of the best placings in the search
 _ROUNDS = 12
 _LEAST_ERROR_DEG = 0.5  # half a pixel: below it errors weigh alike
@@ -209,9 +211,11 @@ def calibrate(
     best = Calibration(np.eye(3), DEG_PER_PIXEL, from_below=True)
     for turn, below in product(known_turns, (True, False)):
         best = _better(best, _refined(Calibration(turn, DEG_PER_PIXEL, below), most))
-    if len(tracks) >= FREE_TRACKS and best.explained < 0.8:
+    for rolls_deg in (_UPRIGHT_ROLLS_DEG, _CIRCLE_DEG):
+        if best.explained >= _SURE or len(tracks) < FREE_TRACKS:
+            break
         found = best
-        for placing in _searched(few):
+        for placing in _searched(few, rolls_deg):
             found = _better(found, _refined(placing, few))
         best = _better(best, _refined(found, most))
     return best
@@ -231,9 +235,9 @@ def _merit(calibration: Calibration) -> tuple[float, float]:
     return round(calibration.explained, 2), -residual_deg if np.isfinite(residual_deg) else -np.inf
 
 
-def _searched(stack: _Stack) -> list[Calibration]:
+def _searched(stack: _Stack, rolls_deg: Sequence[float]) -> list[Calibration]:
     """Return the placings under which the tracks' middles lie nearest to satellites."""
-    turns = np.array([_turn(*angles) for angles in _search_angles()])
+    turns = np.array([_turn(*angles) for angles in _search_angles(rolls_deg)])
     found = []
     for below in (True, False):
         lines = map_lines(stack.row, stack.col, DEG_PER_PIXEL, below)
@@ -255,12 +259,11 @@ def _nearest_deg(line: FloatArray, sky: FloatArray, turns: FloatArray) -> FloatA
     return np.asarray(np.minimum(np.degrees(np.arccos(np.clip(cosine, -1, 1))), _SEARCH_CAP_DEG))
 
 
-def _search_angles() -> list[tuple[float, float, float]]:
-    circle = np.arange(0.0, 360.0, _SEARCH_STEP_DEG).tolist()
-    tilted = [angles for angles in _SEARCH_ELEVATIONS_DEG if angles < 90.0]
+def _search_angles(rolls_deg: Sequence[float]) -> list[tuple[float, float, float]]:
+    """Return azimuths, elevations and rolls to try; at the zenith a roll is all there is."""
     return [
-        *product([0.0], [90.0], circle),
-        *product(circle, tilted, circle),
+        *product([0.0], [90.0], _CIRCLE_DEG),
+        *product(_CIRCLE_DEG, _SEARCH_ELEVATIONS_DEG, rolls_deg),
     ]
 
 
