@@ -16,12 +16,12 @@ CHANNELS = 8  # of one cell, each on at most one beam
 
 # How far beams are moved to make room for one more: without limits, a city that wants more than
 # its sky has would look at that whole sky again for every terminal.  8, 16 and 32 satellites serve
-# the same 96.0 % of a million terminals for half as many beams as they want.
+# the same 96.0 % of 200,000 terminals for half as many beams as they want.
 SEARCHED_SATELLITES = 8
 MOVED_RIDERS = 64
 
 # Numba compiles a function for each type, and for each plain number, that it is called with.  All
-# of one type, the kernels compile in 10 s of processor time instead of 20 s.
+# of one type, the kernels compile in 15 s of processor time instead of 20 s.
 FREE = NONE = cast(int, np.int64(-1))
 ZERO = cast(int, np.int64(0))
 
