@@ -44,6 +44,23 @@ def test_every_slot_of_a_made_dish_gets_its_satellite_back(dish, files):
     assert (labels.residual_deg < 1.0).all()
 
 
+def test_two_satellites_half_a_degree_apart_leave_their_slot_in_doubt(dish, files, tmp_path):
+    track, sky = files
+    doubtful = int(np.flatnonzero(label_slots(track, sky).is_clean)[4])
+    beside = [list(rows) for rows in dish.skies]
+    for k in (doubtful, doubtful + 1):  # in the slot after too, from which its motion is told
+        beside[k] += [
+            ("TWIN", azimuth, elevation + HALF_A_DEGREE, range_m)
+            for name, azimuth, elevation, range_m in dish.skies[k]
+            if name == dish.names[doubtful]
+        ]
+    path = made_dish.write_candidates(tmp_path / "fov_data_twin.json", sky.slot_utc, beside)
+    labels = label_slots(track, read_sky_list(path))
+    assert labels.margin_deg[doubtful] < 1.0
+    assert not labels.is_clean[doubtful]
+    assert labels.is_clean.sum() >= 0.8 * SLOTS - 2
+
+
 def test_the_map_of_a_made_dish_is_found_again(files):
     pixel_map = label_slots(*files).pixel_map
     azimuth_deg, elevation_deg = pixel_map.boresight_deg

@@ -137,6 +137,45 @@ def test_a_dish_that_takes_the_highest_is_told_by_that_rule(dish, answer):
     assert highest["elevation_ks"] < answer["rules"]["longest-visible"]["elevation_ks"]
 
 
+def test_a_dish_that_returns_to_its_satellites_is_told_better_with_memory(answer):
+    a_tenth = 0.1
+    assert answer["rules"]["warm"]["mrr"] > answer["rules"]["cold"]["mrr"] + a_tenth
+
+
+def test_raw_figures_are_of_the_published_names_and_clean_ones_of_the_pixels(dish, answer):
+    lowest = {
+        start: min(sky, key=lambda row: row[2])[0]
+        for start, sky in zip(starts(), dish.skies, strict=True)
+    }
+    renamed = set(starts()[:8])  # published for the lowest satellite, which the pixels deny
+    header, *rows = dish.chosen.read_text().splitlines()
+    spoiled = [header]
+    for row in rows:
+        second, y_px, x_px, name = row.split(",")
+        start = slot_text(second)
+        spoiled.append(f"{second},{y_px},{x_px},{lowest[start] if start in renamed else name}")
+    path = dish.chosen.with_name("first_spoiled.csv")
+    path.write_text("\n".join(spoiled))
+    found = score_serving(
+        path, dish.candidates, made_dish.ELEMENTS, site=made_dish.SITE,
+        boresight=made_dish.BORESIGHT_DEG,
+    )  # fmt: skip
+    highest = found["rules"]["highest-elevation"]
+    still = [
+        name == max(sky, key=lambda row: row[2])[0]
+        for name, sky in list(zip(dish.names, dish.skies, strict=True))[8:]
+    ]
+    assert highest["top1_raw"] == pytest.approx(sum(still) / SLOTS, abs=ROUNDING)
+    assert highest["top1"] == pytest.approx(answer["rules"]["highest-elevation"]["top1"], abs=0.05)
+    assert found["labels"]["published_is_not_nearest"] >= 0.2
+
+
+def slot_text(second):
+    moment = np.datetime64(second.removesuffix("+00:00"), "s")
+    late = (moment - made_dish.START_UTC).astype("timedelta64[s]").astype(int) % 15
+    return f"{moment - np.timedelta64(int(late), 's')}Z"
+
+
 def test_the_figures_follow_from_the_ranking(dish, answer):
     truth = dict(zip(starts(), dish.names, strict=True))
     for rule in answer["rules"].values():
