@@ -10,11 +10,14 @@ import argparse
 import json
 import os
 import re
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from skyweave.realism.choice_sets import with_history
 from skyweave.realism.delay_fit import GEOMETRY_RTT_S, SlotPackets, fit_law, halves
 from skyweave.realism.identify import identify
 from skyweave.realism.pings import PHASES_S, nearest_period, score_pings, slot_structure, steps_s
+from skyweave.realism.pop_ranking import foresee_pops, same_house
 from skyweave.realism.series import Series, read_series
 from skyweave.realism.serving import (
     Prediction,
@@ -46,6 +50,8 @@ from skyweave.twin.delay import (
 )
 from skyweave.twin.scheduling.choice import probabilities
 from skyweave.twin.scheduling.features import values_of
+from skyweave.twin.topology import builtin_pops
+from skyweave.twin.topology.associations import probe_counts, share_foreseen
 from skyweave.validation import validate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +64,24 @@ SERIES = {  # file, and whether its dish has slow slots of its own: one that mov
     ),
     "leoviz": ("measurements/leoviz_2025-05-29/ping-10ms-2025-05-29-23-20-13.txt.gz", True),
 }
+LEOVIZ, LEOVIZ_CITY = "measurements/leoviz_2025-05-29", (48.5, -124.3)
 SEEDS = 10  # of drawn series
+TESTS = [f"tests/twin/scheduling/test_{name}.py" for name in ("feasibility", "optimum")]
+TESTED = {  # figures that these record, with the number of instances in their names
+    "violations": r"beam limits broken in (\d+) random slots",
+    "gap_median": r"gap to LP bound, (\d+) slots, median",
+    "gap_worst": r"gap to LP bound, (\d+) slots, worst",
+}
+TIMED = {  # what to read from the output of benchmarks/scheduler.py
+    "cells_ms": r"600,000 cells, steady state: ([\d.]+) ms",
+    "times_real_time": r"the whole slot loop, over real time: ([\d.]+) x",
+    "memory_gb": r"peak memory: ([\d.]+) GB",
+}
+CASE = (
+    r"^(\S+), (\d+) cells a beam: .*median ([\d.]+) ms, least ([\d.]+) ms; ([\d,]+) new a slot; "
+    r".*'served'\)?: ([\d.]+)"
+)
+CASE_KEYS = ("rule", "cells_a_beam", "median_ms", "least_ms", "new_cells", "served_share")
 SHARES = np.round(np.linspace(0.02, 0.98, 49), 2)
 ELEVATIONS_DEG = np.arange(25.0, 91.0)
 
@@ -271,13 +294,39 @@ def country_medians(reference: Path) -> Document:
     return found | {"fit": fit}
 
 
+def probes(_: Path) -> Document:
+    """Return how many of the probes behind dishes use a PoP that the model gives their country."""
+    house = same_house(builtin_pops())
+    counts = [count._replace(pop_id=house[count.pop_id]) for count in probe_counts()]
+    foreseen = foresee_pops({count.country for count in counts})
+    best = {
+        most: {country: pops.ranked[:most] for country, pops in foreseen.items()} for most in (1, 2)
+    }
+    of_towns = {country: pops.of_towns for country, pops in foreseen.items()}
+    return {
+        "probes": sum(count.probes for count in counts),
+        "first": round(share_foreseen(counts, best[1]), 4),
+        "first_two": round(share_foreseen(counts, best[2]), 4),
+        "of_some_town": round(share_foreseen(counts, of_towns), 4),
+    }
+
+
 def identification(reference: Path) -> Document:
     """Return how often the satellite read from a site's pixels is the published one."""
     folder = reference / choice_fit.FOLDER
     return {
         site: _identified(folder, site, recording.listed)
         for site, recording in choice_fit.read_recordings(reference).items()
-    }
+    } | {"leoviz": _identified_on_a_vehicle(reference / LEOVIZ)}
+
+
+def _identified_on_a_vehicle(folder: Path) -> Document:
+    """Return what the maps of a dish on a vehicle give with the attitude that it reports."""
+    maps, elements, status = (
+        next(folder.glob(name)) for name in ("obstruction_map-*", "starlink-tle-*", "GRPC_STATUS-*")
+    )
+    found = identify(maps, elements, site=LEOVIZ_CITY, attitude=status)
+    return {key: found[key] for key in ("slots", "identified", "calibration", "not_identified")}
 
 
 def _identified(folder: Path, site: str, sky: choice_fit.Sky) -> Document:
@@ -304,12 +353,60 @@ def _identified(folder: Path, site: str, sky: choice_fit.Sky) -> Document:
     }
 
 
+def scheduler(_: Path) -> Document:
+    """Return what the scheduler's tests find at their full counts; needs no reference data."""
+    found: Document = {}
+    for name, pattern in TESTED.items():
+        for figure in _test_figures():
+            counted = re.match(pattern, figure["figure"])
+            if counted:
+                found[name] = {"instances": int(counted[1]), "value": figure["value"]}
+    if found.keys() != TESTED.keys():
+        raise SkyweaveError(f"the scheduler's tests record no {set(TESTED) - found.keys()}")
+    return found
+
+
+@cache
+def _test_figures() -> list[Document]:
+    """Return the figures that the scheduler's tests record, which must pass."""
+    with tempfile.TemporaryDirectory() as folder:
+        figures = Path(folder) / "figures"
+        wanted = {"SKYWEAVE_FULL": "1", "SKYWEAVE_FIGURES": str(figures)}
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
+        done = subprocess.run(
+            command, cwd=ROOT, env=os.environ | wanted, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise SkyweaveError(f"the scheduler's tests fail:\n{done.stdout}")
+        return [json.loads(line) for line in figures.read_text(encoding="utf-8").splitlines()]
+
+
+def speed(_: Path) -> Document:
+    """Return what the benchmark of the scheduler prints; leave the machine alone meanwhile."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "scheduler.py")]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    found: Document = {"told": told.splitlines(), "load": round(os.getloadavg()[2], 1)}
+    cases = re.findall(CASE, told, re.MULTILINE)
+    if not cases:
+        raise SkyweaveError(f"benchmarks/scheduler.py prints no case:\n{told}")
+    found["cases"] = [dict(zip(CASE_KEYS, case, strict=True)) for case in cases]
+    for name, pattern in TIMED.items():
+        number = re.search(pattern, told)
+        if number is None:
+            raise SkyweaveError(f"benchmarks/scheduler.py prints no {name}:\n{told}")
+        found[name] = float(number[1])
+    return found
+
+
 PARTS: dict[str, Callable[[Path], Document]] = {
     "serving": serving,
     "series": series,
     "statistics": statistics,
     "countries": country_medians,
+    "probes": probes,
     "identification": identification,
+    "scheduler": scheduler,
+    "speed": speed,
 }
 
 
