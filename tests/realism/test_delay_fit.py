@@ -145,3 +145,10 @@ def test_the_shipped_document_is_what_the_calibration_gives(reference_data, full
         pytest.skip("a minute: under make prove")
     shipped = files("skyweave.data").joinpath("delay_model.json").read_text(encoding="utf-8")
     assert calibrate_delay(reference_data) == json.loads(shipped)
+
+
+def test_a_slot_counts_the_same_with_few_packets_as_with_many():
+    rtt_s = np.append(np.full(300, 0.03), np.full(20, 0.05))
+    packets = SlotPackets(np.arange(2), np.array([0, 300, 320]), rtt_s)
+    levels = np.array([0.45, 0.55])
+    np.testing.assert_array_equal(packets.quantiles_s(levels), [0.03, 0.05])

@@ -14,6 +14,7 @@ from skyweave.twin.delay import (
     switch_gaps,
     utc_slots,
 )
+from skyweave.twin.delay.quantiles import slot_offset_cdf
 from skyweave.twin.delay.samples import FRAME_S, HANDOVER_GAP, POP_CHANGE_GAP, _gamma
 
 START_UTC = np.datetime64("2026-06-14T12:00:12", "ns")
@@ -169,3 +170,18 @@ def test_no_packets_and_no_slots_are_no_numbers():
 def test_an_instant_that_is_missing_is_refused():
     with pytest.raises(InputError, match="an instant is missing"):
         utc_slots(np.array(["NaT"], "datetime64[ns]"))
+
+
+def test_offsets_with_slow_slots_are_the_laws_own():
+    model = delay_model("2025-05")
+    drawn_s = slot_offset_s(model, 5, np.arange(100), TERMINALS).ravel()
+    one_in_ten_thousand = 1e-4
+    found = scipy.stats.kstest(drawn_s, lambda at_s: slot_offset_cdf(model.law, at_s))
+    assert found.pvalue > one_in_ten_thousand
+
+
+def test_two_terminals_scatter_each_for_itself():
+    _, here_s = packets(delay_model(), count=150, every_ms=100)
+    _, there_s = packets(delay_model(), count=150, every_ms=100, terminal="site-2")
+    scatters = here_s - here_s.min(), there_s - there_s.min()  # all of one slot
+    assert abs(np.corrcoef(*scatters)[0, 1]) < 4.0 / np.sqrt(150)
