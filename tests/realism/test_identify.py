@@ -16,7 +16,17 @@ from sgp4.exporter import export_tle
 from skyfield.api import EarthSatellite, load, wgs84
 
 from skyweave.errors import InputError
-from skyweave.realism.identify import ALIKE, NO_CANDIDATES, NONE_NEAR, TOO_FEW, identify
+from skyweave.realism.identify import (
+    ALIKE,
+    NO_CANDIDATES,
+    NONE_NEAR,
+    TOO_FEW,
+    Sky,
+    _usable,
+    identify,
+    match,
+)
+from skyweave.realism.pixels import Calibration, SlotTrack, track_lines
 
 BEGIN_UTC = np.datetime64("2026-06-01T12:00:12", "s")
 SITE = (47.4, 8.5)
@@ -82,7 +92,7 @@ class Drawn:
         return path
 
 
-def made_satellite(scale, plane: int, place: int) -> EarthSatellite:
+def made_satellite(scale, plane: int, place: int, rev_day: float = 15.06) -> EarthSatellite:
     """Return one satellite of a Walker shell at 550 km and 53 deg, read back from its TLE."""
     number = plane * PER_PLANE + place
     days = (BEGIN_UTC - np.datetime64("1949-12-31", "s")) / np.timedelta64(1, "D")
@@ -90,7 +100,7 @@ def made_satellite(scale, plane: int, place: int) -> EarthSatellite:
     model.sgp4init(
         WGS72, "i", 50_000 + number, days - 0.4, 0.0, 0.0, 0.0, 1e-4, 0.0, np.radians(53.0),
         np.radians(360.0 * (place / PER_PLANE + plane * 0.37 / PLANES)) % (2 * np.pi),
-        2 * np.pi * 15.06 / 1440.0, 2 * np.pi * plane / PLANES,
+        2 * np.pi * rev_day / 1440.0, 2 * np.pi * plane / PLANES,
     )  # fmt: skip
     return EarthSatellite(*export_tle(model), f"STARLINK-{1000 + number}", scale)
 
@@ -312,6 +322,34 @@ def test_unfit_requests_are_refused_in_one_line(files, tmp_path):
         assert "\n" not in str(refusal.value)
         for coordinate in ("47.4", "147.4", "8.5"):  # a terminal's place stays out of errors
             assert coordinate not in str(refusal.value).replace(str(tmp_path), "")
+
+
+def test_motion_decides_where_distance_alone_would_mislead():
+    middle = np.full(14, 61.0)
+    track = SlotTrack(BEGIN_UTC, np.zeros(14), middle, np.linspace(59.0, 63.0, 14), 14)
+    plain = Calibration(np.eye(3), DEG_PER_PIXEL, from_below=False, residual_deg=0.7)
+    path = track_lines(plain, track)
+    beside = Rotation.from_euler("x", 3.0, degrees=True).apply(path)  # further off, but parallel
+    sky = Sky(np.array(["BACK", "BESIDE"]), np.array([1, 2]), np.stack([path[::-1], beside]))
+    found = match(plain, track, sky)
+    assert (found.nearest, found.second) == (1, 0)
+    assert found.margin_deg < 0.0
+
+
+def test_satellites_that_serve_nobody_are_no_candidates(drawn, tmp_path):
+    low = made_satellite(drawn.scale, 0, 0, rev_day=15.9)  # 290 km: on its way up or down
+    lines = [line for sat in drawn.satellites[:80] for line in (sat.name, *export_tle(sat.model))]
+    lines += ["STARLINK-11007 [DTC]", *export_tle(drawn.satellites[100].model)]
+    lines += ["STARLINK-9", *export_tle(low.model)]
+    path = tmp_path / "elements.tle"
+    path.write_text("\n".join(lines[: 3 * 81]) + "\n")
+    track = SlotTrack(BEGIN_UTC.astype("datetime64[ns]"), *np.zeros((3, 0)), 0)
+    usable, warnings = _usable(path, [track], 2.0)
+    assert usable.norad_id.tolist() == list(range(50_000, 50_080))
+    assert warnings == []
+    path.write_text("\n".join([*lines[3:240], *lines[243:]]) + "\n")  # the low one for the first
+    usable, _ = _usable(path, [track], 2.0)
+    assert usable.norad_id.tolist() == list(range(50_001, 50_080))
 
 
 def test_a_list_of_another_day_is_refused(files, tmp_path):
