@@ -14,7 +14,7 @@ from skyweave.validation.table import published_rows
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "validation.md"
 WEATHER = {"PHY-04", "PHY-06", "PHY-08"}
-QUICK = ["CEL", "OSO", "PHY", "ORB", "TOP-03", "HAN-07", "HAN-02", "REG-23", "MEA"]
+QUICK = ["CEL", "OSO", "PHY", "ORB", "TOP-03", "HAN-07", "HAN-02", "REG-23", "MEA-07", "MEA-08"]
 
 
 def result(**fields):
