@@ -47,8 +47,8 @@ MOST_TERMINALS = 20_000_000
 SPREAD_M = (
     7_000.0  # terminals lie this near to their cell's centre; a hexagon's inner radius is 8.5
 )
-PARTS = 64  # of a parallel loop
-BIN_S, BINS = 1e-5, 60_000  # of the histogram of RTTs: 0 to 0.6 s, the last bin holds what is above
+PARTS = 16  # of a parallel loop, each with its own histogram
+BIN_S, BINS = 2e-5, 30_000  # of RTTs: 0 to 0.6 s, the last bin holds what is above
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class CellSlot:
     most_cells_on_one: int  # satellite
     terminals_served: int
     terminals_below_mask: int  # whose cell is served, by a satellite below their own mask
-    rtt_s: dict[str, float]  # p5, p50 and p95 to the PoP and back, to 10 us; NaN where none
+    rtt_s: dict[str, float]  # p5, p50 and p95 to the PoP and back, to 20 us; NaN where none
 
 
 @lru_cache(maxsize=1)

@@ -34,10 +34,42 @@ PARTS = 64  # of a parallel loop
 ARC_STEPS = 16  # of the scan for the nearest point of the visible geostationary arc
 HIGHEST, SHORTEST, LONGEST = 0, 1, 2  # rules by number
 UNSEEN, SEEN, CLEAR, CONNECTED = 0, 1, 2, 3  # how near a cell's best satellite comes to serving
+ROUNDING = 1e-6  # of the cosines that sift satellites, taken wide: it costs nothing
 SURELY = 1e-12  # how far beyond a cosine's limit rounding cannot reach
 
 
 # --- which satellites a tile can see at all -----------------------------------------------------
+
+
+@kernel()
+def cones(
+    sat_m: FloatArray, lowest_m: float, cosine: float, sine: float
+) -> tuple[RowArray, FloatArray]:
+    """Return the satellites known at both ends of the slot, and from where each can be seen.
+
+    Rows of the second, (N, 5), hold the direction of a satellite from the Earth's centre, and
+    cosine and sine of the angle around it within which a place `lowest_m` from the centre has it
+    above the elevation of that cosine and sine.
+    """
+    satellites = sat_m.shape[1]
+    known, cone = np.empty(satellites, np.int32), np.zeros((satellites, 5))
+    count = 0
+    for s in range(satellites):
+        x, y, z = sat_m[0, s, 0], sat_m[0, s, 1], sat_m[0, s, 2]
+        radius_m = math.sqrt(x * x + y * y + z * z)
+        end_m = abs(sat_m[1, s, 0]) + abs(sat_m[1, s, 1]) + abs(sat_m[1, s, 2])
+        if radius_m < np.inf and end_m < np.inf and radius_m > 0.0:
+            known[count] = s
+            count += 1
+            # In the triangle of centre, place and satellite, the angle at the satellite has this
+            # sine; the angle at the centre is what the other two leave.
+            nadir = min(lowest_m / radius_m * cosine, 1.0)
+            away = math.sqrt(1.0 - nadir * nadir)
+            cone[s, 0], cone[s, 1], cone[s, 2] = x / radius_m, y / radius_m, z / radius_m
+            cone[s, 3], cone[s, 4] = nadir * cosine + away * sine, away * cosine - nadir * sine
+            if cone[s, 4] < 0.0:
+                cone[s, 3], cone[s, 4] = 1.0, 0.0
+    return known[:count].copy(), cone
 
 
 @kernel()
@@ -46,15 +78,13 @@ def sift(
     parent: IntArray,
     parent_start: IntArray,
     parent_sat: RowArray,
-    direction: FloatArray,
-    reach: FloatArray,
+    cone: FloatArray,
     wanted: BoolArray,
 ) -> tuple[IntArray, RowArray]:
-    """Return the satellites within reach of each bound, in the order of its parent's (CSR).
+    """Return the satellites seen from anywhere within each bound, in its parent's order (CSR).
 
-    `bound` (B, 5) holds a direction and the cosine and sine of the angle around it.  Satellite s,
-    in `direction[s]`, is seen up to the angle of cosine and sine `reach[s]` from below it.  Bounds
-    that are not `wanted` get none.
+    `bound` (B, 5) and `cone` (N, 5) hold a direction and the cosine and sine of the angle around
+    it.  Bounds that are not `wanted` get none.
     """
     start = np.zeros(bound.shape[0] + 1, np.int64)
     sat = np.empty(max(16, 2 * parent_sat.size), np.int32)
@@ -69,9 +99,9 @@ def sift(
             x, y, z, cosine, sine = bound[b, 0], bound[b, 1], bound[b, 2], bound[b, 3], bound[b, 4]
             for p in range(first, stop):
                 s = parent_sat[p]
-                along = x * direction[s, 0] + y * direction[s, 1] + z * direction[s, 2]
+                along = x * cone[s, 0] + y * cone[s, 1] + z * cone[s, 2]
                 sat[used] = s
-                used += along >= cosine * reach[s, 0] - sine * reach[s, 1]
+                used += along >= cosine * cone[s, 3] - sine * cone[s, 4] - ROUNDING
         start[b + 1] = used
     return start, sat[:used].copy()
 
@@ -79,7 +109,7 @@ def sift(
 # --- what one cell sees -------------------------------------------------------------------------
 
 
-@kernel(inline=True)
+@kernel()
 def _is_seen(place: FloatArray, i: int, sat_m: FloatArray, k: int, s: int, sine: float) -> bool:
     """Tell whether satellite s stands above the mask of cell i at boundary k; not so at NaN."""
     x, y, z = (
@@ -156,7 +186,7 @@ def _separation_deg(
     return math.degrees(least_rad)
 
 
-@kernel(inline=True)
+@kernel()
 def _cosine(
     s0: float, s1: float, s2: float, g0: float, g1: float, g2: float, c: float, sn: float
 ) -> float:
@@ -296,7 +326,7 @@ def _remove(at: int, count: int, here: RowArray, near: FloatArray) -> int:
     return count - 1
 
 
-@kernel()
+@kernel(inline=True)
 def _look(
     place: FloatArray, i: int, near: FloatArray, count: int, up_m: FloatArray, range_m: FloatArray
 ) -> None:
@@ -308,7 +338,7 @@ def _look(
         range_m[j] = math.sqrt(x * x + y * y + z * z)
 
 
-@kernel()
+@kernel(inline=True)
 def _highest(
     rule: int, place: FloatArray, i: int, arc: FloatArray, sat_m: FloatArray,
     limit: tuple[float, float], here: RowArray, path_s: FloatArray, count: int,
@@ -334,7 +364,7 @@ def _highest(
     return best
 
 
-@kernel()
+@kernel(inline=True)
 def _longest(
     place: FloatArray, i: int, arc: FloatArray, sat_m: FloatArray, limit: tuple[float, float],
     here: RowArray, count: int, up_m: FloatArray, range_m: FloatArray,
@@ -388,31 +418,40 @@ def explain(
     tiles = tile_start.size - 1
     for part in numba.prange(PARTS):
         for t in range(tiles * part // PARTS, tiles * (part + 1) // PARTS):
+            first, stop, last = start[t], start[t + 1], start[t]
             for i in range(tile_start[t], tile_start[t + 1]):
                 if serving[i] < 0 and is_on[i]:
-                    nearest = _nearest(
-                        place, i, arc, sat_m, path_s, limit, start[t], start[t + 1], sat
+                    # What lacked only a beam for one cell most likely does for the next.
+                    nearest, last = _nearest(
+                        place, i, arc, sat_m, path_s, limit, first, stop, last, sat
                     )
                     reason[i] = cause[nearest]
 
 
-@kernel()
+@kernel(inline=True)
 def _nearest(
     place: FloatArray, i: int, arc: FloatArray, sat_m: FloatArray, path_s: FloatArray,
-    limit: tuple[float, float], first: int, stop: int, sat: RowArray,
-) -> int:  # fmt: skip
+    limit: tuple[float, float], first: int, stop: int, begin: int, sat: RowArray,
+) -> tuple[int, int]:  # fmt: skip
+    """Return how near cell i comes to service, and which of its satellites comes nearest.
+
+    The search goes from `begin` once around; the order changes nothing of the first.
+    """
     sine, apart_deg = limit
     no_arc = arc.shape[0] == 0
-    nearest = UNSEEN
-    for p in range(first, stop):
+    nearest, at, p = UNSEEN, begin, begin
+    for _ in range(first, stop):
         s = sat[p]
         if _is_seen(place, i, sat_m, 0, s, sine) and _is_seen(place, i, sat_m, 1, s, sine):
-            nearest = max(nearest, SEEN)
+            level = SEEN
             if no_arc or (
                 _is_clear(place, i, arc, sat_m, 0, s, apart_deg)
                 and _is_clear(place, i, arc, sat_m, 1, s, apart_deg)
             ):
-                if path_s[s] < np.inf:
-                    return CONNECTED
-                nearest = CLEAR
-    return nearest
+                level = CONNECTED if path_s[s] < np.inf else CLEAR
+            if level > nearest:
+                nearest, at = level, p
+            if nearest == CONNECTED:
+                break
+        p = p + 1 if p + 1 < stop else first
+    return nearest, at

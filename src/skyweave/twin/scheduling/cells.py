@@ -217,7 +217,7 @@ def schedule_cells(
     with parallel_kernels:
         kernels.hold(*view, is_on, serving)
         kernels.count_beams(serving, free)
-        start, sat = _within_reach(cells, sky, rule, serving, is_on)
+        start, sat = _within_reach(cells, view.sat_m, rule, serving, is_on)
         kernels.fill_beams(
             RULES[rule.name], *view, is_on, cells.tile_start, start, sat, free, serving
         )
@@ -384,36 +384,21 @@ def arc_rows(cells: Cells, separation_deg: float) -> FloatArray:
 
 
 def _within_reach(
-    cells: Cells, sky: CellSky, rule: CellRule, serving: RowArray, is_on: BoolArray
+    cells: Cells, sat_m: FloatArray, rule: CellRule, serving: RowArray, is_on: BoolArray
 ) -> tuple[IntArray, RowArray]:
-    """Return the satellites that cells of each tile may see, for tiles where one waits (CSR)."""
-    sat_m = sky.sat_itrf_m[0]
-    radius_m = np.sqrt((sat_m * sat_m).sum(axis=1))
-    known = np.flatnonzero(np.isfinite(sky.sat_itrf_m[:2]).all(axis=(0, 2))).astype(np.int32)
-    direction, reach = np.zeros_like(sat_m), np.zeros((len(sat_m), 2))
-    direction[known] = sat_m[known] / radius_m[known, None]
-    angle = _reach_rad(cells, radius_m[known], rule.min_elevation_deg)
-    reach[known, 0], reach[known, 1] = np.cos(angle), np.sin(angle)
+    """Return the satellites that cells of each tile may see, for tiles where one waits (CSR).
+
+    It takes the lowest cell, with its vertical as slanted as it can be: wide enough for all.
+    """
+    elevation = np.radians(rule.min_elevation_deg - _VERTICAL_DEG)
+    known, cone = kernels.cones(sat_m, cells.lowest_m, np.cos(elevation), np.sin(elevation))
     wanted = kernels.waiting_tiles(serving, is_on, cells.tile_start)
     regions = len(cells.region_bound)
     region_wanted = np.zeros(regions, dtype=np.bool_)
     region_wanted[cells.tile_region[wanted]] = True
-    one, all_of_it = np.zeros(regions, np.int64), np.array([0, known.size])
-    start, sat = kernels.sift(
-        cells.region_bound, one, all_of_it, known, direction, reach, region_wanted
-    )
-    return kernels.sift(cells.tile_bound, cells.tile_region, start, sat, direction, reach, wanted)
-
-
-def _reach_rad(cells: Cells, radius_m: FloatArray, min_elevation_deg: float) -> FloatArray:
-    """Return how far from below a satellite a cell may lie, as an angle at the Earth's centre.
-
-    The triangle of the Earth's centre, the lowest cell and the satellite, with the vertical of the
-    cell as slanted as it can be.  It only has to be wide enough.
-    """
-    elevation = np.radians(min_elevation_deg - _VERTICAL_DEG)
-    cosine = np.minimum(cells.lowest_m / radius_m * np.cos(elevation), 1.0)
-    return np.asarray(np.maximum(np.arccos(cosine) - elevation, 0.0) + 1e-6)
+    one, all_of_them = np.zeros(regions, np.int64), np.array([0, known.size])
+    start, sat = kernels.sift(cells.region_bound, one, all_of_them, known, cone, region_wanted)
+    return kernels.sift(cells.tile_bound, cells.tile_region, start, sat, cone, wanted)
 
 
 def _assignment(
