@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = .venv/bin/python
 
-.PHONY: demo test lint prove bench docs clean
+.PHONY: demo test lint prove bench calibrate docs clean
 
 demo:
 	@sh tools/setup.sh run
@@ -25,6 +25,10 @@ prove: lint
 bench:
 	@sh tools/setup.sh dev
 	$(RUN) tools/bench.py
+
+calibrate:
+	@sh tools/setup.sh dev
+	$(RUN) tools/calibrate.py
 
 docs:
 	@sh tools/setup.sh dev

@@ -76,25 +76,39 @@ def test_what_a_terminal_draws_does_not_depend_on_who_else_there_is(tmp_path):
 
 
 def test_draws_follow_the_probabilities_that_explain_shows(tmp_path):
-    # Many dishes at one place offer the same candidates: as many draws from one distribution.
-    dishes = [{"id": f"d{k}", "lat_deg": 50.0, "lon_deg": 8.0} for k in range(3000)]
-    system = system_in(
-        tmp_path, time={"start_utc": "2026-06-14T12:00:12Z", "duration_s": 15},
-        terminals=dishes, **by("preference"),
-    )  # fmt: skip
-    world, records = one_world(system)
-    ((_, service, _),) = services(world, records, list(networks(world, records, 1)))
-    found = service.candidates
-    share = probabilities(service.score, found.terminal_start)[: found.terminal_start[1]]
-    # Before the limit of eight beams a cell: the draw itself.
-    drawn = service.drawn.reshape(len(dishes), share.size).argmax(axis=1)
-    count = np.bincount(drawn, minlength=share.size)
-    usual = share * len(dishes) >= 5
-    observed = [*count[usual], count[~usual].sum()]
-    expected = [*share[usual], share[~usual].sum()]
-    assert stats.chisquare(observed, np.array(expected) * len(dishes)).pvalue > 1e-3
-    of_cell = np.unique(found.sat[service.chosen])
-    assert of_cell.size == 8
+    # How often the likeliest candidate is drawn, the second, and so on, in cells of their own.
+    places = np.random.default_rng(4).uniform((40.0, -5.0), (55.0, 20.0), (150, 2))
+    dishes = [{"id": f"d{k}", "lat_deg": x, "lon_deg": y} for k, (x, y) in enumerate(places)]
+    world, records = one_world(system_in(tmp_path, terminals=dishes, **by("preference")))
+    drawn, expected = np.zeros(60), np.zeros(60)
+    for _, service, _ in services(world, records, list(networks(world, records, 20))):
+        found = service.candidates
+        share = probabilities(service.score, found.terminal_start)
+        for first, stop in zip(found.terminal_start, found.terminal_start[1:], strict=False):
+            own = share[first:stop]
+            if own.sum() > 0:
+                order = np.argsort(-own, kind="stable")
+                expected[: own.size] += own[order]
+                drawn[np.argmax(service.drawn[first:stop][order])] += 1
+    usual = expected >= 5
+    observed = [*drawn[usual], drawn[~usual].sum() + 1e-9]
+    against = [*expected[usual], expected[~usual].sum() + 1e-9]
+    assert drawn.sum() > 2000
+    assert stats.chisquare(observed, against).pvalue > 1e-3
+
+
+def test_dishes_of_one_cell_draw_alike_and_a_cell_has_eight_satellites_at_most(tmp_path):
+    dishes = [{"id": f"d{k}", "lat_deg": 50.0, "lon_deg": 8.0} for k in range(20)]
+    world, records = one_world(system_in(tmp_path, terminals=dishes, **by("preference")))
+    own = {"assignment": {"rule": "spread.py:spread"}}
+    (tmp_path / "spread.py").write_text(
+        "import numpy as np\ndef spread(c):\n    return (c.sat * 7 + c.terminal * 3) % 11.0\n"
+    )
+    spread, _ = one_world(system_in(tmp_path, terminals=dishes, **own))
+    for each, most in ((world, 1), (spread, 8)):
+        for _, service, _ in services(each, records, list(networks(each, records, 3))):
+            serving = np.unique(service.candidates.sat[service.chosen[service.chosen >= 0]])
+            assert 1 <= serving.size <= most
 
 
 def test_terminals_of_one_cell_share_a_beam_and_others_wait_for_one(tmp_path):

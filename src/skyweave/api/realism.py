@@ -1,10 +1,12 @@
 """How close the twin is to real dishes, on anyone's files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent, warned
 from skyweave.errors import InputError
+from skyweave.places import check_country_codes
 from skyweave.realism import compare as comparison
 from skyweave.realism import countries, identify, pings, serving
 from skyweave.realism.compare_plot import plot_compare
@@ -63,16 +65,43 @@ def realism_serving(
     )  # fmt: skip
 
 
-def realism_countries(metrics: str | Path, *, progress: Progress = silent) -> dict[str, Any]:
-    """Predict each country's median latency with the shipped constant, and say how good that is."""
-    return countries.predict_countries(metrics, progress)
+def realism_countries(
+    metrics: str | Path,
+    *,
+    domestic_only: Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Predict each country's median latency with the shipped constant, and say how good that is.
+
+    `domestic_only` are two-letter countries whose gateways are taken to serve nobody abroad, a
+    hypothesis: Bangladesh, Indonesia and Turkey by default.
+    """
+    if domestic_only is None:
+        return countries.predict_countries(metrics, progress)
+    check_country_codes(domestic_only, "--domestic-only: ")
+    return countries.predict_countries(metrics, progress, domestic_only=tuple(domestic_only))
 
 
 def realism_pings(
-    series: str | Path, *, period: str | None = None, seed: int = 0
+    series: str | Path,
+    *,
+    period: str | None = None,
+    geometry_ms: float | None = None,
+    read: str | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Say how a measured series of round trips looks, and how close the delay model comes to it."""
-    return pings.score_pings(series, period=period, seed=seed)
+    """Say how a measured series of round trips looks, and how close the delay model comes to it.
+
+    `geometry_ms` is propagation there and back, that of the model's own paths by default; `read`
+    when a dish's history was read, where the file does not tell.
+    """
+    return pings.score_pings(
+        series,
+        period=period,
+        geometry_rtt_s=None if geometry_ms is None else geometry_ms / 1e3,
+        read_utc=None if read is None else parse_utc(read, "--read"),
+        seed=seed,
+    )
 
 
 def realism_identify(

@@ -19,6 +19,7 @@ from skyweave.cli.options import (
     NewFolder,
     OperatorName,
     OutFolder,
+    Read,
     ScenarioFile,
     Seed,
     Span,
@@ -332,9 +333,7 @@ def compare(
         Path, typer.Option(help="Round trips: ping, irtt, CSV, or a dish's history.")
     ],
     terminal: Annotated[str | None, typer.Option(help="Which of the scenario's. [first]")] = None,
-    read: Annotated[
-        str | None, typer.Option(help="UTC at which a dish's history was read, if it has none.")
-    ] = None,
+    read: Read = None,
     out: Annotated[Path | None, typer.Option(help="A picture to draw: .png, .svg or .pdf.")] = None,
     as_json: AsJson = False,
 ) -> None:

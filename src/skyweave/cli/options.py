@@ -26,6 +26,9 @@ Every = Annotated[float | None, typer.Option(help="Seconds between samples.")]
 Span = Annotated[float | None, typer.Option("--for", help="Seconds the samples cover.")]
 From = Annotated[str | None, typer.Option("--from", help="A place, as path takes it.")]
 To = Annotated[str | None, typer.Option("--to", help="The other end of the path.")]
+Read = Annotated[
+    str | None, typer.Option(help="UTC at which a dish's history was read, if it has none.")
+]
 At = Annotated[str | None, typer.Option("--at", help="A UTC instant: 2026-06-14T12:00:12Z.")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from skyweave.cli import show_realism
-from skyweave.cli.options import AsJson, Seed, print_answer
+from skyweave.cli.options import AsJson, Read, Seed, print_answer
 from skyweave.cli.progress import Progress
 
 realism_app = typer.Typer(
@@ -29,6 +29,13 @@ def _pair(text: str | None, form: str) -> Pair | None:
             f"{text!r}: expected {form}, two numbers with a comma between"
         ) from None
     return first, second
+
+
+def _codes(text: str | None) -> tuple[str, ...] | None:
+    """Return the countries of XX,YY, none of them for "none"."""
+    if text is None:
+        return None
+    return () if text == "none" else tuple(code.strip().upper() for code in text.split(","))
 
 
 SITE, BORESIGHT = "LAT,LON", "AZ,EL"
@@ -71,13 +78,23 @@ def serving(
 @realism_app.command()
 def countries(
     metrics: Annotated[Path, typer.Option(help="CSV with iso_a3 and latency_p50_ms.")],
+    domestic_only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="XX,YY",
+            help="Countries whose gateways serve nobody abroad, a hypothesis; none for no country. "
+            "[BD,ID,TR]",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict each country's median latency with one constant for all, never fitted on the file."""
     from skyweave import api
 
     with Progress() as progress:
-        answer = api.realism_countries(metrics, progress=progress)
+        answer = api.realism_countries(
+            metrics, domestic_only=_codes(domestic_only), progress=progress
+        )
     print_answer(answer, as_json, show_realism.countries)
 
 
@@ -87,15 +104,21 @@ def pings(
     period: Annotated[
         str | None, typer.Option(help="Of the delay model: 2023-09, 2025-05 or 2026-09. [nearest]")
     ] = None,
+    geometry_ms: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Propagation there and back; [that of the model's own paths]"),
+    ] = None,
+    read: Read = None,
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how a measured series of round trips looks, and how close the delay model comes to it."""
     from skyweave import api
 
-    print_answer(
-        api.realism_pings(series, period=period, seed=seed or 0), as_json, show_realism.pings
+    answer = api.realism_pings(
+        series, period=period, geometry_ms=geometry_ms, read=read, seed=seed or 0
     )
+    print_answer(answer, as_json, show_realism.pings)
 
 
 @realism_app.command()

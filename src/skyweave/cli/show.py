@@ -58,11 +58,17 @@ def summary(found: dict[str, Any]) -> None:
             "handovers per hour": _or_unknown(found["handovers_per_hour"], ".1f"),
         },
     )
-    outages = found["outages_by_reason"]
-    table = plain_table("Without service", "reason", "terminal-slots")
-    for reason, count in sorted(outages.items(), key=lambda item: -item[1]):
-        table.add_row(reason, f"{count:,}")
-    if outages:
+    table = plain_table(
+        "Out, or slower than usual", "reason", "state", "cause", "terminal-slots", "share",
+        "longest", "terminals", "confidence", texts=("state", "cause", "confidence"),
+    )  # fmt: skip
+    for row in found["attribution"]:
+        table.add_row(
+            row["reason"], row["state"], row["cause"], f"{row['terminal_slots']:,}",
+            f"{row['share']:.2%}", _span(row["longest_s"]), f"{row['terminals']:,}",
+            row["confidence"],
+        )  # fmt: skip
+    if found["attribution"]:
         Console().print(table)
 
 

@@ -40,6 +40,14 @@ def countries(found: dict[str, Any]) -> None:
             "Spearman": f"{found['spearman']:.2f}",
         },
     )
+    beside = found["beside"]
+    print(f"one constant for all, without geometry: {beside['constant_only_mae_ms']:.2f} ms")
+    if found["domestic_only"]:
+        without = beside["without_domestic_only"]
+        print(
+            f"without the hypothesis that gateways in {', '.join(found['domestic_only'])} serve "
+            f"nobody abroad: {without['mae_ms']:.2f} ms, Spearman {without['spearman']:.2f}"
+        )
     of_country = {row["country"]: row for row in found["rows"]}
     table = plain_table("Worst", "country", "observed", "predicted", "cause", texts=("cause",))
     for worst in found["worst"]:

@@ -34,6 +34,11 @@ class Endpoint:
     gateways: RowArray | None = None  # (A,) rows, where the antennas are gateways'
     pop: int | None = None  # row of a PoP
 
+    @property
+    def is_dish(self) -> bool:
+        """Whether the place is itself the antenna, and no gateway."""
+        return self.gateways is None
+
     def at_deg(self, grid: TimeGrid) -> FloatArray:
         """Return latitude and longitude at each instant, shape (T, 2), in degrees."""
         if self.pop_deg is not None:

@@ -216,7 +216,7 @@ def _sample(
     world: World, now: Snapshot, sites: int, cost_m: FloatArray, ways: PairWays,
     node: RowArray | None,
 ) -> PairSample:  # fmt: skip
-    rtt_s = 2.0 * cost_m[:sites, :sites] / SPEED_OF_LIGHT_M_S + world.scenario.delay.processing_s
+    rtt_s = 2.0 * cost_m[:sites, :sites] / SPEED_OF_LIGHT_M_S + world.beyond_propagation_s(dishes=2)
     np.fill_diagonal(rtt_s, np.nan)
     nodes = None if node is None else PairNodes(ways, node, len(now.sat_itrf_m))
     hops, digest = (_mirrored(table[:sites, :sites]) for table in (ways.hops, ways.digest))

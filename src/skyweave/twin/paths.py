@@ -127,6 +127,7 @@ def paths_over_time(
     `world_at` tells what has failed, as for `snapshots`.
     """
     diagnosis = Diagnosis(world, at_utc) if causes else None
+    beyond_s = world.beyond_propagation_s(dishes=(start.is_dish + end.is_dish))
     for grid, chunk in snapshots(world, at_utc, t_s, world_at):
         places = zip(start.places(grid), end.places(grid), strict=True)
         for now, (here, there) in zip(chunk, places, strict=True):
@@ -135,19 +136,21 @@ def paths_over_time(
             found = ground_paths(
                 now.neighbour, now.length_m, near.links, far.links, count=count, disjoint=disjoint
             )
-            sample = _sample(world, now.t_s, found, near, far)
+            sample = _sample(beyond_s, world, now.t_s, found, near, far)
             if protection and found:
-                sample = replace(sample, protection=_protection(world, now, found[0], near, far))
+                sample = replace(sample, protection=_protection(beyond_s, now, found[0], near, far))
             if diagnosis is not None and not found:
                 sample = replace(sample, cause=diagnosis.cause(now, near, far))
             yield sample
 
 
-def _sample(world: World, t_s: float, found: list[GroundPath], near: EndSky, far: EndSky) -> Sample:
+def _sample(
+    beyond_s: float, world: World, t_s: float, found: list[GroundPath], near: EndSky, far: EndSky
+) -> Sample:
     norad_id = world.fleet.catalogue.norad_id
     paths = tuple(
         (
-            _rtt_s(world, path.cost_s),
+            2.0 * path.cost_s + beyond_s,
             (
                 *near.nodes(path.start_link),
                 *(str(norad_id[sat]) for sat in path.sats),
@@ -161,9 +164,9 @@ def _sample(world: World, t_s: float, found: list[GroundPath], near: EndSky, far
 
 
 def _protection(
-    world: World, now: Snapshot, path: GroundPath, near: EndSky, far: EndSky
+    beyond_s: float, now: Snapshot, path: GroundPath, near: EndSky, far: EndSky
 ) -> tuple[Protection, ...]:
-    norad_id = world.fleet.catalogue.norad_id
+    norad_id = now.world.fleet.catalogue.norad_id
 
     def name(failover: Failover) -> str:
         sats = [str(norad_id[sat]) for sat in failover.sats]
@@ -174,8 +177,4 @@ def _protection(
         return "-".join(sats)
 
     found = failovers(now.neighbour, now.length_m, near.links, far.links, path)
-    return tuple(Protection(name(each), _rtt_s(world, each.cost_s)) for each in found)
-
-
-def _rtt_s(world: World, cost_s: float) -> float:
-    return 2.0 * cost_s + world.scenario.delay.processing_s
+    return tuple(Protection(name(each), 2.0 * each.cost_s + beyond_s) for each in found)

@@ -301,7 +301,7 @@ def _choose(world: World, network: SlotNetwork, offer: _Offer, memory: Memory) -
     cell = _cells(world, offer.geodetic)
     drawn = score
     if world.rule.is_sampled:
-        drawn = score + _gumbel(world, network.slot, candidates)
+        drawn = score + _gumbel(world, network.slot, candidates, cell)
     assignment = _assign(world, network.slot, candidates, drawn, cell)
     site_itrf_m = np.stack([position_m for position_m, _ in offer.places])  # (2, S, 3)
     return SlotService(
@@ -382,7 +382,7 @@ def _assign(
 ) -> Assignment:
     """Return who serves whom, the terminals of higher service class first."""
     classes = world.terminals.service_class
-    rank = service_rank(classes, world.scenario.seed, slot, world.terminal_key)
+    rank = service_rank(classes, world.scenario.seed, slot, world.terminal_key, cell)
     start, sat = candidates.terminal_start, candidates.sat
     request = Request(start, sat, score, cell, rank, world.beams)
     if world.rule.choose is not None:
@@ -390,14 +390,15 @@ def _assign(
     return assign(*request)
 
 
-def _gumbel(world: World, slot: int, candidates: Candidates) -> FloatArray:
+def _gumbel(world: World, slot: int, candidates: Candidates, cell: NDArray[np.int64]) -> FloatArray:
     """Return the noise that makes the highest of log weights a draw by weight, (P,).
 
-    It depends on the seed, the slot, the terminal and the satellite alone.
+    It depends on the seed, the slot, the terminal's cell and the satellite alone: terminals of one
+    cell draw alike, so that they share beams where their skies let them.
     """
     key = named_key(world.scenario.seed, "assignment", world.operator)
     norad_id = world.fleet.catalogue.norad_id[candidates.sat]
-    uniform = hashed_uniform(key, slot, world.terminal_key[candidates.terminal], norad_id)
+    uniform = hashed_uniform(key, slot, cell[candidates.terminal], norad_id)
     noise: FloatArray = -np.log(-np.log(uniform))
     return noise
 

@@ -67,6 +67,8 @@ def run_labels(system: System) -> RunLabels:
         cell=_cells(terminals),
         extra=terminals.extra,
         norad_id=np.concatenate([world.fleet.catalogue.norad_id for world in worlds]),
+        element_age_days=np.concatenate([_element_age_days(world) for world in worlds]),
+        sat_operator=np.repeat(names, [len(world.fleet.catalogue) for world in worlds]),
         gateway_id=np.concatenate([each.gateway_id for each in gateways]),
         gateway_name=np.concatenate([each.name for each in gateways]),
         gateway_country=np.concatenate([each.country for each in gateways]),
@@ -78,6 +80,12 @@ def run_labels(system: System) -> RunLabels:
         pop_lat_deg=np.concatenate([each.lat_deg for each in pops]),
         pop_lon_deg=np.concatenate([each.lon_deg for each in pops]),
     )
+
+
+def _element_age_days(world: World) -> NDArray[np.float64]:
+    """Return the age of each satellite's elements, (N,); those of made shells have none."""
+    age_days = world.fleet.age_days
+    return age_days if world.scenario.catalogue else np.full_like(age_days, np.nan)
 
 
 def _operator_of(system: System) -> NDArray[np.int64]:
@@ -112,9 +120,6 @@ def run_facts(system: System) -> RunFacts:
         | {"duplicate": duplicates},
         orientation=scenario.earth.orientation,
         is_inside_orientation_table=bool(inside.all()),
-        processing_s=np.take(
-            [world.scenario.delay.processing_s for world in worlds], _operator_of(system)
-        ),
         warnings=system.warnings,
         operators=tuple(_operator_facts(world) for world in worlds),
         without=tuple(str(failure) for failure in system.failures),

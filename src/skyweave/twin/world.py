@@ -17,6 +17,7 @@ from skyweave.frames import EarthOrientation, earth_orientation, geodetic_to_itr
 from skyweave.policy.regions import cells_at
 from skyweave.seeds import text_keys
 from skyweave.time import TimeGrid, format_utc, parse_utc, slot_grid
+from skyweave.twin.delay import delay_model
 from skyweave.twin.geometry import Mask
 from skyweave.twin.satellites import Fleet, build_fleet
 from skyweave.twin.scenario import Scenario
@@ -127,6 +128,13 @@ class World:
         own = {each.generation: (each.down, each.up) for each in section.generations}
         of_all: dict[str, tuple[int, int]] = dict.fromkeys(GENERATIONS, (section.down, section.up))
         return beam_limits(self.fleet.generation, of_all | own)
+
+    def beyond_propagation_s(self, dishes: int = 1) -> float:
+        """Return what a round trip between so many dishes usually has beyond propagation."""
+        delay = self.scenario.delay
+        if delay.model == "geometry":
+            return delay.processing_s
+        return dishes * delay_model(delay.period).median_extra_s
 
     def in_order(self, sat_itrf_m: FloatArray) -> FloatArray:
         """Return positions (..., N, 3) with NaN for each satellite that has failed."""

@@ -163,7 +163,6 @@ def facts_of(**changes):
         obstructed=0,
         cones=0,
         landing_rules=(),
-        processing_s=PROCESSING_S,
     )
     return replace(facts, **changes)
 

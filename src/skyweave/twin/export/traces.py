@@ -133,16 +133,16 @@ def export_trace(
     delay = world.scenario.delay
     dish = dish_delay(delay.model_dump(), world.scenario.seed)
     if dish is not None:
-        geometry = replace(trace, rtt_s=rtt_s - delay.processing_s, dish=dish)
+        beyond_s = world.beyond_propagation_s(dishes=start.is_dish + end.is_dish)
+        geometry = replace(trace, rtt_s=rtt_s - beyond_s, dish=dish)
         trace = _between_dishes(geometry, start, end)
     return _write(trace, rate, out)
 
 
 def _between_dishes(trace: Trace, start: Endpoint, end: Endpoint) -> Trace:
     """Return a trace of bare geometry with the delay of the dish at either end."""
-    # A dish is an end that is itself the antenna and no gateway; its satellite is next to it.
     for name, place, next_to in ((start.name, start, 1), (end.name, end, -2)):
-        if place.gateways is None:
+        if place.is_dish:  # its satellite is next to it
             nodes = trace.over["nodes"]
             satellite = [None if path is None else path.split(" > ")[next_to] for path in nodes]
             trace = _with_packets(trace, name, satellite, [None] * len(nodes), trace.utc)

@@ -77,7 +77,7 @@ class AccessChunk:
     Served is `reason == -1`; then satellite, gateway, PoP and RTT are known.  Out is the number of
     a reason in `REASONS`; then `rtt_s` and its parts are NaN (an outage is never an RTT of 0).
     Geometry is that of the slot's start.  The four RTT parts count both directions; with the run's
-    constant processing time they sum to `rtt_s`.
+    processing of the slot they sum to `rtt_s`.
     """
 
     first_slot: int

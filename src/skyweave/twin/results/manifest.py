@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 import skyweave
 from skyweave.policy.reasons import REASONS
@@ -60,7 +60,6 @@ class RunFacts:
     rows_left_out: Mapping[str, int] = field(default_factory=dict)  # catalogue rows by cause
     orientation: str = "iers"  # "none": UT1 = UTC, no polar motion
     is_inside_orientation_table: bool = True
-    processing_s: ArrayLike = 0.0  # constant part of every RTT, one for all or (S,)
     warnings: tuple[str, ...] = ()
     too_old: tuple[str, ...] = ()  # objects left out: "45677 STARLINK-1392: 20.3 days"
 
@@ -98,7 +97,7 @@ def manifest_of(
         "operators": [_operator(operator) for operator in facts.operators],
         "summary": summary_of(labels, facts, statistics, before),
         "outages": _outages(statistics),
-        "mean_rtt_parts_s": _mean_parts(facts, statistics),
+        "mean_rtt_parts_s": _mean_parts(statistics),
         "warnings": [*facts.warnings, *_warnings(statistics)],
         "seed": facts.seed,
         "catalogue": {
@@ -218,13 +217,9 @@ def _outages(statistics: RunStatistics) -> dict[str, dict[str, int]]:
     }
 
 
-def _mean_parts(facts: RunFacts, statistics: RunStatistics) -> dict[str, float | None]:
-    parts = {name.removesuffix("_s"): value for name, value in statistics.mean_parts_s.items()}
-    is_known = not np.isnan(statistics.rtt_s[1])
-    served = statistics.served_slots
-    processing_s = np.broadcast_to(np.asarray(facts.processing_s, np.float64), served.shape)
-    parts["processing"] = np.average(processing_s, weights=served) if is_known else float("nan")
-    return {name: _rounded(value) for name, value in parts.items()}
+def _mean_parts(statistics: RunStatistics) -> dict[str, float | None]:
+    parts = statistics.mean_parts_s.items()
+    return {name.removesuffix("_s"): _rounded(value) for name, value in parts}
 
 
 def _ages(age_days: NDArray[np.float64]) -> dict[str, float | None]:

@@ -57,7 +57,7 @@ class RunStatistics:
     slot_handovers: IntArray  # (T,)
     slot_rtt_s: FloatArray  # (T, 3) p5, p50, p95 over the terminals served
     rtt_s: FloatArray  # (3,) p5, p50, p95 over all served terminal-slots
-    mean_parts_s: dict[str, float]  # mean of each RTT part over all served terminal-slots
+    mean_parts_s: dict[str, float]  # means over all served terminal-slots; the rest is processing
     attribution: Attribution  # why terminal-slots were out or degraded
     lost_slots: IntArray | None = (
         None  # (S,) slots out that had service in what it is compared with
@@ -93,7 +93,7 @@ class StatisticsBuilder:
         self._slot_served = np.zeros(slots, dtype=np.int64)
         self._slot_handovers = np.zeros(slots, dtype=np.int64)
         self._slot_rtt_s = np.full((slots, 3), np.nan)
-        self._part_sums_s = dict.fromkeys(PARTS, 0.0)
+        self._part_sums_s = dict.fromkeys((*PARTS, "processing_s"), 0.0)
 
     def add(self, changes: Changes) -> None:
         """Count the next slots."""
@@ -113,8 +113,12 @@ class StatisticsBuilder:
         self._slot_rtt_s[rows] = percentiles(chunk.rtt_s.T, (5, 50, 95)).T
         self._rtts.add(chunk.rtt_s)
         self._whys.add(chunk)
+        rest_s = chunk.rtt_s[served]
         for name in PARTS:
-            self._part_sums_s[name] += float(np.sum(getattr(chunk, name)[served]))
+            part_s = getattr(chunk, name)[served]
+            self._part_sums_s[name] += float(np.sum(part_s))
+            rest_s = rest_s - part_s
+        self._part_sums_s["processing_s"] += float(np.sum(rest_s))
 
     def finish(self) -> RunStatistics:
         """Return the statistics of everything added."""
