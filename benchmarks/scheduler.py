@@ -34,6 +34,7 @@ from skyweave.twin.cell_study import (
 from skyweave.twin.geometry import look_angles
 from skyweave.twin.orbits import initialise, propagate
 from skyweave.twin.pipeline import networks
+from skyweave.twin.scheduling.beams import DOWN_BEAMS, UP_BEAMS, BeamLimits
 from skyweave.twin.scheduling.cells import (
     CellAssignment,
     CellRule,
@@ -47,7 +48,6 @@ from skyweave.twin.scheduling.cells import (
 from skyweave.twin.world import World, build_world
 
 CELLS, TERMINALS, SLOT_S, STUDY_SLOTS = 600_000, 1_000_000, 15.0, 120
-DOWN_BEAMS, UP_BEAMS = 48, 16
 FLOOR_MS, AIM_MS = 150.0, 40.0
 FLOOR_X, AIM_X, MAX_MEMORY_BYTES = 30.0, 100.0, 2e9
 LONGEST_RANGE_M, LOOKED_AT = 1.6e6, 2_000  # at 25 deg up to 720 km high; cells without a beam
@@ -105,7 +105,7 @@ def steady(
         for n, c in zip(names, counts, strict=True)
     }
     print(
-        f"{rule.name}, {int(capacity[0] / min(DOWN_BEAMS, 3 * UP_BEAMS))} cells a beam: cold "
+        f"{rule.name}, {capacity[0]} cells a satellite: cold "
         f"{spent_ms[0]:.0f} ms, then median {median_ms:.1f} ms, least {min(spent_ms[1:]):.1f} ms "
         f"(both cores together busy {np.median(busy_ms[1:]):.1f} ms); "
         f"{assignment.is_new.sum():,} new a slot; {shares}"
@@ -160,8 +160,9 @@ def whole(world: World, cells: Cells) -> list[int]:
     arguments = world, cells, terminals, rule, capacity
     next(study_cells(*arguments, slots=1))  # compiles
     ends_s, busy_s = [time.perf_counter()], [time.process_time()]
-    told_of = None
-    for told_of in study_cells(*arguments, slots=STUDY_SLOTS):
+    slots = []
+    for slot in study_cells(*arguments, slots=STUDY_SLOTS):
+        slots.append(slot)
         ends_s.append(time.perf_counter())
         busy_s.append(time.process_time())
     print(
@@ -169,7 +170,7 @@ def whole(world: World, cells: Cells) -> list[int]:
         f"(both cores together busy {1e3 * np.median(np.diff(busy_s)):.0f} ms), "
         f"the first {1e3 * (ends_s[1] - ends_s[0]):.0f} ms"
     )
-    print(f"the last slot: {told_of}")
+    print(f"the last slot: {slots[-1]}")
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     word = "ok" if peak_bytes <= MAX_MEMORY_BYTES else "OVER"
     print(f"peak memory: {peak_bytes / 1e9:.2f} GB (limit {MAX_MEMORY_BYTES / 1e9:g}): {word}")
@@ -209,7 +210,7 @@ def slot_skies(world: World, slots: int) -> list[CellSky]:
 
 def fleet_capacity(satellites: int, spread: int) -> np.ndarray:
     down, up = (np.full(satellites, beams, np.int32) for beams in (DOWN_BEAMS, UP_BEAMS))
-    return cell_capacity(down, up, spread)
+    return cell_capacity(BeamLimits(down, up), spread)
 
 
 def fleet() -> World:

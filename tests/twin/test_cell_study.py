@@ -5,11 +5,13 @@ from pathlib import Path
 import h3.api.numpy_int as h3
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 from skyweave import load_scenario
 from skyweave.constants import SPEED_OF_LIGHT_M_S
 from skyweave.errors import InputError
-from skyweave.frames import great_circle_m, itrf_to_geodetic
+from skyweave.frames import geodetic_to_itrf, great_circle_m, itrf_to_geodetic
 from skyweave.twin.cell_study import (
     BIN_S,
     BINS,
@@ -25,7 +27,8 @@ from skyweave.twin.cell_study import (
 )
 from skyweave.twin.geometry import look_angles
 from skyweave.twin.orbits import initialise, propagate
-from skyweave.twin.pipeline import networks, serve
+from skyweave.twin.pipeline import networks
+from skyweave.twin.scheduling.beams import BeamLimits
 from skyweave.twin.scheduling.cells import (
     CellRule,
     CellSky,
@@ -71,8 +74,8 @@ def cells():
 
 
 def capacity_of(world: World, beams: int) -> np.ndarray:
-    satellites = len(world.fleet.catalogue)
-    return cell_capacity(np.full(satellites, beams, np.int32), np.full(satellites, beams, np.int32))
+    each = np.full(len(world.fleet.catalogue), beams, np.int32)
+    return cell_capacity(BeamLimits(each, each))
 
 
 def test_terminals_lie_in_their_cells_and_near_their_centres(cells):
@@ -91,16 +94,27 @@ def test_terminals_lie_in_their_cells_and_near_their_centres(cells):
     assert set(counts.tolist()) <= {1_000 // len(cells), 1_000 // len(cells) + 1}
 
 
-def test_a_satellite_pays_what_the_run_pays_from_it_on(world):
+def test_a_satellite_pays_for_the_shortest_way_that_scipy_finds(world):
     records = initialise(world.fleet.catalogue)
     network = next(networks(world, records, 1))
     sat_m = propagate(
         world.fleet.catalogue, world.boundaries(0, 1), world.orientation, records=records
     ).sat_itrf_m[0]
-    chunk = serve(world, records, [network])
+    ground, gateways = len(sat_m), world.gateways
+    site_m, _ = geodetic_to_itrf(gateways.lat_deg, gateways.lon_deg, gateways.height_wgs84_m)
+    feeder_s = np.full(ground, np.inf)
+    for gateway, sat in zip(*network.feeders, strict=True):
+        line_s = np.linalg.norm(sat_m[sat] - site_m[gateway]) / SPEED_OF_LIGHT_M_S
+        feeder_s[sat] = min(feeder_s[sat], line_s + gateways.fibre_s[gateway])
+    fed = np.flatnonzero(np.isfinite(feeder_s))
+    one, other = network.edges.T
+    laser_s = np.linalg.norm(sat_m[one] - sat_m[other], axis=1) / SPEED_OF_LIGHT_M_S
+    rows, columns = np.r_[one, np.full(fed.size, ground)], np.r_[other, fed]
+    graph = csr_array((np.r_[laser_s, feeder_s[fed]], (rows, columns)), (ground + 1, ground + 1))
+    expected_s = dijkstra(graph, directed=False, indices=ground)[:ground]
     path_s = satellite_path_s(world, network, sat_m)
-    by_run_s = (chunk.isl_s + chunk.feeder_s + chunk.fibre_s)[0, 0] / 2.0
-    assert path_s[chunk.sat[0, 0]] == pytest.approx(by_run_s, rel=1e-12)
+    np.testing.assert_allclose(path_s, expected_s, rtol=1e-12)
+    assert np.isfinite(path_s).all()
 
 
 def test_each_terminal_has_what_its_cell_has_where_its_own_sky_allows(world, cells):

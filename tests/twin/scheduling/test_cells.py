@@ -9,6 +9,7 @@ from skyweave.errors import InputError
 from skyweave.frames import geodetic_to_itrf
 from skyweave.policy.reasons import SERVED, reason_names
 from skyweave.twin.geometry import gso_separation_deg, look_angles
+from skyweave.twin.scheduling.beams import BeamLimits
 from skyweave.twin.scheduling.cells import (
     RULES,
     CellAssignment,
@@ -205,9 +206,9 @@ def test_cells_of_one_satellite_beyond_its_beams_are_let_go_from_the_last_on():
 
 
 def test_a_satellite_carries_as_many_cells_as_its_scarcer_beams():
-    down, up = np.array([48, 48, 0], np.int32), np.array([16, 10, 16], np.int32)
-    assert cell_capacity(down, up).tolist() == [48, 30, 0]
-    assert cell_capacity(down, up, 4).tolist() == [192, 120, 0]
+    limits = BeamLimits(np.array([48, 48, 0], np.int32), np.array([16, 10, 16], np.int32))
+    assert cell_capacity(limits).tolist() == [48, 30, 0]
+    assert cell_capacity(limits, 4).tolist() == [192, 120, 0]
 
 
 def test_no_cells_get_no_assignment():
@@ -229,8 +230,8 @@ def test_no_cells_get_no_assignment():
         ),
         (lambda: CellRule("hightest"), 'rule = "hightest" is unknown for cells; use highest-elev'),
         (lambda: CellRule(min_elevation_deg=95.0), r"min_elevation_deg = 95.0 is outside 0..90"),
-        (lambda: cell_capacity(np.array([48]), np.array([16]), 0), "pass 0 beams or more, 1 to"),
-        (lambda: cell_capacity(np.array([48]), np.array([1, 2])), r"pass both \(N,\)"),
+        (lambda: cell_capacity(one_satellite(48, 16), 0), "0 cells a beam; pass one count of 0 or"),
+        (lambda: cell_capacity(one_satellite(48, -1)), "beams from -1 on"),
         (
             lambda: schedule_cells(
                 ZURICH, CellState(np.array([4], np.int32)), SMALL_SKY, CellRule()
@@ -252,6 +253,10 @@ def test_no_cells_get_no_assignment():
 def test_bad_input_is_refused_with_what_to_pass(call, text):
     with pytest.raises(InputError, match=text):
         call()
+
+
+def one_satellite(down: int, up: int) -> BeamLimits:
+    return BeamLimits(np.array([down], np.int32), np.array([up], np.int32))
 
 
 SMALL_SKY = sky_of([overhead(47.37, 8.54)], [1], [0.01])

@@ -22,6 +22,7 @@ from skyweave.kernels import parallel_kernels
 from skyweave.policy.reasons import SERVED, Reason
 from skyweave.twin.geometry import gso_separation_deg
 from skyweave.twin.scheduling import _cell_kernels as kernels
+from skyweave.twin.scheduling.beams import BeamLimits
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -30,7 +31,6 @@ BoolArray = NDArray[np.bool_]
 CellArray = NDArray[np.uint64]
 
 CELL_RESOLUTION = 5  # of H3: 253 km2 on average, a radius of about 10 km
-UP_SHARING = 3  # cells that take turns on one up beam; assumed, so that 16 of them match 48 down
 MOST_CELLS = 2_100_000  # H3 has 2,016,842 cells of this resolution
 
 RULES = {
@@ -130,22 +130,20 @@ class CellAssignment:
     load: RowArray  # (N,) cells that each satellite serves
 
 
-def cell_capacity(down: RowArray, up: RowArray, cells_per_beam: int = 1) -> RowArray:
-    """Return how many cells each satellite can serve, (N,), given its `down` and `up` beams.
+def cell_capacity(limits: BeamLimits, cells_per_beam: int = 1) -> RowArray:
+    """Return how many cells each satellite can serve, (N,).
 
-    A cell takes one down beam and a third of an up beam; with `cells_per_beam` above 1 that many
+    A cell takes one down beam and its share of an up beam; with `cells_per_beam` above 1 that many
     cells take turns on each beam.
     """
-    if down.shape != up.shape or down.ndim != 1:
+    fewest = min(limits.down.min(initial=0), limits.up.min(initial=0))
+    if limits.down.shape != limits.up.shape or fewest < 0 or not 1 <= cells_per_beam <= 1000:
         raise InputError(
-            f"down and up beams have shapes {down.shape} and {up.shape}; pass both (N,)"
+            f"{limits.down.shape} down and {limits.up.shape} up beams from {fewest} on, "
+            f"{cells_per_beam} cells a beam; pass one count of 0 or more for each satellite and 1 "
+            "to 1000 cells a beam"
         )
-    if min(down.min(initial=0), up.min(initial=0)) < 0 or not 1 <= cells_per_beam <= 1000:
-        raise InputError(
-            f"beams from {min(down.min(initial=0), up.min(initial=0))} on, {cells_per_beam} cells "
-            "per beam; pass 0 beams or more, 1 to 1000 cells per beam"
-        )
-    return np.asarray(np.minimum(down, up * UP_SHARING) * cells_per_beam, dtype=np.int32)
+    return np.asarray(limits.links * cells_per_beam, dtype=np.int32)
 
 
 def make_cells(cell: CellArray) -> Cells:
