@@ -26,7 +26,7 @@ HISTORY_SPACING_NS = 1_000_000_000  # a dish keeps one sample per second
 _LOST = frozenset(("", "-1", "-1.0", "nan", "null", "none", "*", "-", "lost", "timeout"))
 _TIME_COLUMNS = (
     *("time_utc", "t_utc", "utc", "timestamp", "time", "datetime", "date"),
-    *("unix_time", "unixtime", "epoch", "t", "t_s", "t_ms", "t_ns"),
+    *("unix_time", "unixtime", "epoch", "t", "t_s", "t_ms", "t_ns", "time_s", "time_ms"),
 )
 _RTT_COLUMNS = (
     *("rtt_ms", "rtt_s", "rtt_us", "rtt_ns", "rtt", "latency_ms", "latency_s", "latency"),
@@ -191,10 +191,10 @@ def _csv_rows(lines: Sequence[str], source: str) -> Rows:
     header = [name.strip().strip('"').casefold() for name in lines[first].split(delimiter)]
     time_at, rtt_at = _column(header, _TIME_COLUMNS), _column(header, _RTT_COLUMNS)
     if time_at is None or rtt_at is None:
-        lacking = "time (as timestamp)" if time_at is None else "RTT (as rtt_ms)"
+        lacking = "of time, such as timestamp" if time_at is None else "of RTT, such as rtt_ms"
         found = ", ".join(shown(name) for name in header[:8])
         raise InputError(
-            f"{source}: line {first + 1}: found columns {found}; expected one of {lacking}: name it"
+            f"{source}: line {first + 1}: found columns {found}; expected one {lacking}"
         )
     lost_at = _column(header, ("lost", "loss", "is_lost"))
     unit_s = _UNITS_S[_unit(header[rtt_at])]
