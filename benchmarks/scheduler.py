@@ -6,8 +6,8 @@ Three parts.  First the scheduler alone, median of consecutive slots in steady s
 and two beam spreads (how many cells take turns on one beam).  Then, on the last slot of each, a
 check from outside: every satellite that serves stands high enough by `look_angles`, none has more
 cells than its beams carry, and around cells told "no beam free" a scipy tree finds only satellites
-that are full.  In one case the plain NumPy reference must give the same for every cell.  Last the whole
-slot loop, from SGP4 to the round-trip times of all terminals.
+that are full.  In one case the plain NumPy reference must give the same for every cell.  Last the
+whole slot loop, from SGP4 to the round-trip times of all terminals.
 """
 
 import argparse
