@@ -78,11 +78,11 @@ TIMED = {  # what to read from the output of benchmarks/scheduler.py
     "memory_gb": r"peak memory: ([\d.]+) GB",
 }
 CASE = (
-    r"^(\S+), (\d+) cells a beam: .*median ([\d.]+) ms, least ([\d.]+) ms "
+    r"^(\S+), (\d+) cells a satellite: .*median ([\d.]+) ms, least ([\d.]+) ms "
     r"\(both cores together busy ([\d.]+) ms\); ([\d,]+) new a slot; .*'served': ([\d.]+)"
 )
 CASE_KEYS = (
-    "rule", "cells_a_beam", "median_ms", "least_ms", "busy_ms", "new_cells", "served_share",
+    "rule", "cells_a_satellite", "median_ms", "least_ms", "busy_ms", "new_cells", "served_share",
 )  # fmt: skip
 SHARES = np.round(np.linspace(0.02, 0.98, 49), 2)
 ELEVATIONS_DEG = np.arange(25.0, 91.0)

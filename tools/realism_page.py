@@ -335,12 +335,12 @@ def identified(evidence: Evidence) -> str:
 
 def cells(evidence: Evidence) -> str:
     """Return how fast each rule serves 600,000 cells, and how many it serves."""
-    keys = ("rule", "cells_a_beam", "median_ms", "least_ms", "busy_ms", "new_cells")
+    keys = ("rule", "cells_a_satellite", "median_ms", "least_ms", "busy_ms", "new_cells")
     rows = [
         [*(case[key] for key in keys), f"{float(case['served_share']):.1%}"]
         for case in evidence["speed"]["cases"]
     ]
-    head = ["rule", "cells a beam", "median, ms a slot", "least, ms", "busy, ms",
+    head = ["rule", "cells a satellite at most", "median, ms a slot", "least, ms", "busy, ms",
             "cells decided anew a slot", "cells served"]  # fmt: skip
     return table(head, rows)
 
