@@ -25,8 +25,11 @@ from skyweave.realism.identify import (
     _usable,
     identify,
     match,
+    operators_own,
 )
 from skyweave.realism.pixels import Calibration, SlotTrack, track_lines
+from skyweave.twin.catalogue.classes import constellations
+from skyweave.twin.catalogue.read import read_catalogue
 
 BEGIN_UTC = np.datetime64("2026-06-01T12:00:12", "s")
 SITE = (47.4, 8.5)
@@ -492,3 +495,12 @@ def test_the_same_recording_fits_no_other_time(reference_data, full_counts, tmp_
         writer.writerows({**row, "timestamp": float(row["timestamp"]) + 600.0} for row in reports)
     with pytest.raises(InputError, match="do not seem to belong together"):
         identify(maps, next(folder.glob("starlink-tle-*")), site=(48.5, -124.3), attitude=status)
+
+
+def test_satellites_of_other_operators_are_left_out_and_counted():
+    fleet = read_catalogue("builtin:2026-06-14")
+    own, others = operators_own(fleet)
+    assert set(constellations(own)) == {"STARLINK"}
+    assert others == len(fleet) - len(own) > 5000
+    nobody = fleet.take(constellations(fleet) == "ONEWEB")
+    assert operators_own(nobody) == (nobody, 0)

@@ -58,18 +58,17 @@ def summary(found: dict[str, Any]) -> None:
             "handovers per hour": _or_unknown(found["handovers_per_hour"], ".1f"),
         },
     )
-    table = plain_table(
-        "Out, or slower than usual", "reason", "state", "cause", "terminal-slots", "share",
-        "longest", "terminals", "confidence", texts=("state", "cause", "confidence"),
-    )  # fmt: skip
-    for row in found["attribution"]:
-        table.add_row(
-            row["reason"], row["state"], row["cause"], f"{row['terminal_slots']:,}",
-            f"{row['share']:.2%}", _span(row["longest_s"]), f"{row['terminals']:,}",
-            row["confidence"],
+    for state, title in (("out", "Without service"), ("degraded", "Slower than usual")):
+        table = plain_table(
+            title, "reason", "cause", "terminal-slots", "share", "confidence",
+            texts=("cause", "confidence"),
         )  # fmt: skip
-    if found["attribution"]:
-        Console().print(table)
+        rows = [row for row in found["attribution"] if row["state"] == state]
+        for row in rows:
+            count, share = f"{row['terminal_slots']:,}", f"{row['share']:.2%}"
+            table.add_row(row["reason"], row["cause"], count, share, row["confidence"])
+        if rows:
+            Console().print(table)
 
 
 def files(folder: Path) -> None:
@@ -96,13 +95,23 @@ def explanation(found: dict[str, Any]) -> None:
         rows["round-trip time"] = f"{ms(found['rtt_s'])} = {parts}"
         rows["age of the elements"] = f"{found['element_age_days']:.2f} days"
     key_values(found["terminal"], rows)
-    columns = ("NORAD id", "elevation", "azimuth", "score", "refused")
-    table = plain_table("Satellites in view for the whole slot", *columns)
+    of_model = any("probability" in sat for sat in found["candidates"])
+    columns = ("NORAD id", "elevation", "azimuth", "score", *(("chance",) if of_model else ()))
+    last = "terms, or refused" if of_model else "refused"
+    table = plain_table("Satellites in view for the whole slot", *columns, last, texts=(last,))
     for sat in found["candidates"]:
         score = "" if sat["score"] is None else f"{sat['score']:.5g}"
-        angles = (f"{sat['elevation_deg']:.1f}", f"{sat['azimuth_deg']:.0f}")
-        table.add_row(str(sat["norad_id"]), *angles, score, sat["refused"] or "")
+        cells = [f"{sat['elevation_deg']:.1f}", f"{sat['azimuth_deg']:.0f}", score]
+        if of_model:
+            cells.append(f"{sat['probability']:.1%}")
+        table.add_row(str(sat["norad_id"]), *cells, sat["refused"] or _terms(sat))
     Console().print(table)
+
+
+def _terms(sat: dict[str, Any]) -> str:
+    """Return what counts for or against a satellite, the strongest first."""
+    terms = sorted(sat.get("terms", {}).items(), key=lambda term: -abs(term[1]))
+    return ", ".join(f"{name} {value:+.2f}" for name, value in terms if abs(value) >= 0.005)
 
 
 def edge(found: dict[str, Any]) -> None:

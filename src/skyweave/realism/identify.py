@@ -38,7 +38,7 @@ from skyweave.realism.pixels import (
 )
 from skyweave.time import TimeGrid, format_utc, instants
 from skyweave.twin.catalogue.altitude import mean_altitude_m
-from skyweave.twin.catalogue.classes import classify
+from skyweave.twin.catalogue.classes import classify, constellations
 from skyweave.twin.catalogue.elements import Catalogue
 from skyweave.twin.catalogue.read import read_catalogue
 from skyweave.twin.catalogue.select import age_days, nearest_epoch
@@ -51,6 +51,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 MIN_ELEVATION_DEG = 20.0  # a tilted dish sees below the 25 deg at which service begins
+OPERATOR = "STARLINK"  # its dishes draw such maps; where elements name none, all may serve
 MIN_ALTITUDE_M = 430e3  # lower ones are on their way up or down and serve nobody
 LEAST_CONFIDENCE = 0.5
 # Of recorded tracks 95 % and more are explained, of a dozen laid over a wrong sky up to 67 %.
@@ -207,7 +208,7 @@ def _usable(
     if not max_age_days > 0.0:
         raise InputError(f"max_age_days = {max_age_days}; expected days above 0")
     middle_utc = tracks[len(tracks) // 2].slot_utc
-    catalogue = nearest_epoch(read_catalogue(elements), middle_utc)
+    catalogue, others = operators_own(nearest_epoch(read_catalogue(elements), middle_utc))
     age = np.abs(age_days(catalogue, middle_utc))
     if not np.median(age) <= max_age_days:
         raise InputError(
@@ -219,13 +220,19 @@ def _usable(
     serves &= mean_altitude_m(catalogue) >= MIN_ALTITUDE_M
     fresh = age <= max_age_days
     old = int((serves & ~fresh).sum())
-    warnings = []
+    warnings = [f"{others} satellites of other operators left out"] if others else []
     if old:
         warnings.append(
             f"{old} satellites left out: their elements are more than {max_age_days:g} days from "
             "the maps"
         )
     return catalogue.take(serves & fresh), warnings
+
+
+def operators_own(catalogue: Catalogue) -> tuple[Catalogue, int]:
+    """Return the satellites of the operator whose dishes draw such maps, and how many others."""
+    own = constellations(catalogue) == OPERATOR
+    return (catalogue.take(own), int((~own).sum())) if own.any() else (catalogue, 0)
 
 
 def computed_skies(
