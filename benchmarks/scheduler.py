@@ -13,15 +13,13 @@ whole slot loop, from SGP4 to the round-trip times of all terminals.
 import argparse
 import resource
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numba
 import numpy as np
+from common import real_fleet
 from scipy.spatial import cKDTree
 
-from skyweave import load_scenario
 from skyweave.policy.reasons import Reason, reason_names
 from skyweave.twin.cell_study import (
     LOOK_AHEAD_SLOTS,
@@ -44,7 +42,7 @@ from skyweave.twin.scheduling.cells import (
     schedule_cells,
     schedule_cells_plainly,
 )
-from skyweave.twin.world import World, build_world
+from skyweave.twin.world import World
 
 CELLS, TERMINALS, SLOT_S, STUDY_SLOTS = 600_000, 1_000_000, 15.0, 120
 FLOOR_MS, AIM_MS = 150.0, 40.0
@@ -52,20 +50,6 @@ FLOOR_X, AIM_X, MAX_MEMORY_BYTES = 30.0, 100.0, 2e9
 LONGEST_RANGE_M, LOOKED_AT = 1.6e6, 2_000  # at 25 deg up to 720 km high; cells without a beam
 CASES = [(rule, spread) for rule in ("longest-visible", "highest-elevation") for spread in (1, 4)]
 COMPARED = ("highest-elevation", 4)  # in the others the reference takes many minutes
-FLEET = """
-title = "Cells"
-[time]
-start_utc = 2026-06-14T12:00:12Z
-duration_s = 3600
-[catalogue]
-select = ["STARLINK"]
-[isl]
-plan = "fleet"
-[[terminals]]
-id = "anywhere"
-lat_deg = 0.0
-lon_deg = 0.0
-"""
 
 
 def main() -> int:
@@ -74,7 +58,7 @@ def main() -> int:
     parser.add_argument("--skip-reference", action="store_true", help="it takes some minutes")
     options = parser.parse_args()
     numba.set_num_threads(2)
-    world, cells = fleet(), land_cells(CELLS)
+    world, cells = real_fleet(duration_s=3600.0), land_cells(CELLS)
     satellites = len(world.fleet.catalogue)
     print(f"{len(cells):,} cells, {satellites:,} satellites, {len(world.gateways)} gateways")
     skies = slot_skies(world, options.slots + 1)
@@ -211,13 +195,6 @@ def slot_skies(world: World, slots: int) -> list[CellSky]:
 def fleet_capacity(satellites: int, spread: int) -> np.ndarray:
     down, up = (np.full(satellites, beams, np.int32) for beams in (DOWN_BEAMS, UP_BEAMS))
     return cell_capacity(BeamLimits(down, up), spread)
-
-
-def fleet() -> World:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "cells.toml"
-        path.write_text(FLEET, encoding="utf-8")
-        return build_world(load_scenario(path))
 
 
 if __name__ == "__main__":
