@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from skyweave.cli import show_realism
 from skyweave.cli.app import app
 from skyweave.errors import InputError
 
@@ -131,3 +132,43 @@ def test_a_site_that_is_no_pair_is_a_matter_of_usage(site):
     )
     assert result.exit_code == 2
     assert "expected LAT,LON" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "place", ["46.9481", "46.9481;7.4474", "46.9481 N,7.4474 E", "46,9481,7,4474"]
+)
+def test_a_place_that_cannot_be_read_is_not_repeated(tmp_path, place):
+    words = ("realism", "identify", "--maps", tmp_path / "x", "--site", place)
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 2
+    assert "expected LAT,LON, two numbers" in result.output
+    assert "9481" not in result.output
+    assert "4474" not in result.output
+
+
+def test_one_country_alone_has_no_rank_correlation_and_is_printed(capsys):
+    quality = {"mae_ms": 1.5, "median_error_ms": 1.5, "spearman": None}
+    show_realism.countries(
+        {
+            "countries": 1,
+            **quality,
+            "rows": [{"country": "DEU", "observed_ms": 26.0, "predicted_ms": 24.5}],
+            "worst": [{"country": "DEU", "cause": "1.5 ms too low; nothing points to why"}],
+            "domestic_only": ["ID"],
+            "beside": {"constant_only_mae_ms": 0.0, "without_domestic_only": quality},
+        }
+    )
+    assert "Spearman -" in capsys.readouterr().out
+
+
+def test_the_table_of_identified_slots_holds_whole_times_and_names(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    row = {
+        "slot_start_utc": "2024-07-17T17:38:27Z", "satellite": "STARLINK-11234", "reason": "",
+        "confidence": 0.99, "residual_deg": 0.7, "second": "STARLINK-5476", "margin_deg": 12.3,
+    }  # fmt: skip
+    missing = {**row, "satellite": None, "reason": "no satellite near the track"}
+    show_realism.identified({"identified": 1, "slots": 2, "rows": [row, missing], "warnings": []})
+    printed = capsys.readouterr().out
+    assert printed.count("2024-07-17T17:38:27Z") == 2
+    assert "STARLINK-11234" in printed

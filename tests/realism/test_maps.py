@@ -132,7 +132,7 @@ def test_a_csv_of_pixels_needs_no_header_and_takes_columns_in_any_order(tmp_path
 BAD_JSON = {
     "another size": (
         [{"timestamp": BEGIN_S, "snr": [-1] * 100, "numRows": 10, "numCols": 10}],
-        "map 1: a map of 10 x 10; expected 123 x 123",
+        "map 1: numRows and numCols are 10 and 10; expected 123",
     ),
     "cells missing": (
         [{"timestamp": BEGIN_S, "snr": [-1] * 100}],
@@ -153,7 +153,19 @@ BAD_JSON = {
     ),
     "seconds from nowhere": (
         [{"timestamp": 3.0, "snr": [-1] * CELLS}],
-        "counts from the recording's beginning; give start_utc",
+        "counts from the recording's beginning; give --start",
+    ),
+    "a time that no float holds": (
+        [{"timestamp": 10**400, "snr": [-1] * CELLS}],
+        "expected unix seconds",
+    ),
+    "a cell that no float holds": (
+        [{"timestamp": BEGIN_S, "snr": [10**400] * CELLS}],
+        "map 1: a cell is no number",
+    ),
+    "five rows": (
+        [{"timestamp": BEGIN_S, "snr": [-1] * CELLS, "numRows": 5, "numCols": 123}],
+        "numRows and numCols are 5 and 123; expected 123",
     ),
     "another frame": (
         [{"timestamp": BEGIN_S, "snr": [-1] * CELLS, "mapReferenceFrame": "FRAME_MARS"}],
@@ -227,6 +239,19 @@ def test_parquet_of_another_size_or_value_or_column_is_refused(tmp_path):
         read_maps(path)
     with pytest.raises(InputError, match=r"map 1: no timestamp"):
         read_maps(write_parquet(path, pa.array([None], pa.float64()), [THREE[0]]))
+
+
+def test_times_of_parquet_are_utc_whatever_their_zone(tmp_path):
+    seconds = [BEGIN_S, BEGIN_S + 1, BEGIN_S + 2]
+    path = tmp_path / "maps.parquet"
+    expected = read_maps(write_parquet(path, seconds, THREE)).utc
+    micros = [round(each * 1e6) for each in seconds]
+    for zone in (None, "UTC", "+02:00"):
+        times = pa.array(micros, pa.timestamp("us", zone))
+        np.testing.assert_array_equal(read_maps(write_parquet(path, times, THREE)).utc, expected)
+    far = pa.array([2**62, 2**62 + 1, 2**62 + 2], pa.timestamp("us"))
+    with pytest.raises(InputError, match="the Parquet data is damaged"):
+        read_maps(write_parquet(path, far, THREE))
 
 
 def test_a_list_too_short_among_full_ones_is_refused(tmp_path):

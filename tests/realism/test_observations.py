@@ -123,6 +123,12 @@ def entries_with(**changes):
         (entries_with(Distance=-1.0), "Distance = -1.0; expected kilometres above 0"),
         (entries_with(Distance="far"), "Distance = far; expected kilometres above 0"),
         (entries_with(Name=5), "satellite 1: found no Name"),
+        (entries_with(Name="S" * 101), "Name has 101 characters; at most 100 fit"),
+        (entries_with(Azimuth=True), "Azimuth = True; expected degrees"),
+        (entries_with(Distance=793_000), "up to 100,000, or no Distance at all: is it in metres"),
+        (json.dumps([{**ENTRY, "Satellites": [LISTED] * 3}]).encode(),
+         'entry 1: "STARLINK-1370" is listed 3 times, expected once in each slot'),
+        (b"[" + b"[]," * 4_000_001 + b"[]]", "JSON lists and objects .* split the file"),
         (b"[" * 100_000, "the JSON is damaged"),
     ],
 )  # fmt: skip
@@ -135,11 +141,17 @@ def test_a_bad_candidates_file_is_refused_in_one_advising_line(tmp_path, content
     assert "\n" not in str(refusal.value)
 
 
+def test_a_byte_order_mark_before_json_does_no_harm(tmp_path):
+    path = tmp_path / "fov.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps([ENTRY]).encode())
+    assert read_sky_list(path).name.tolist() == ["STARLINK-1370"]
+
+
 def test_a_file_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(observations, "MAX_UNPACKED_BYTES", 10_000)
     path = tmp_path / "first_x.csv.gz"
     path.write_bytes(gzip.compress(HEADER.encode() + 1000 * ROW.encode()))
-    with pytest.raises(InputError, match=r"holds more than .* unpacked; fetch it again or split"):
+    with pytest.raises(InputError, match=r"more than .* MiB unpacked; split the file"):
         read_track(path)
 
 

@@ -72,6 +72,20 @@ def test_steps_are_largest_where_slots_begin(scored):
     assert abs(slots["lag1"]) < 4.0 / np.sqrt(120)
 
 
+def test_one_packet_of_another_century_costs_no_memory_and_moves_no_step():
+    t_utc = np.datetime64("2026-06-14T12:00:12", "ns") + np.arange(600) * np.timedelta64(100, "ms")
+    rtt_s = np.repeat([0.030, 0.050, 0.045, 0.045], 150)
+    far_utc = np.concatenate([[np.datetime64("1973-03-03", "ns")], t_utc])
+    far_s = np.append(0.1, rtt_s)
+    np.testing.assert_array_equal(steps_s(far_utc, far_s, 0.0), steps_s(t_utc, rtt_s, 0.0))
+
+
+def test_a_packet_a_second_is_enough_for_a_score(tmp_path):
+    found = score_pings(drawn_file(tmp_path, slots=60, every_ms=1000), period="2023-09")
+    assert found["packets"] == 900
+    assert found["model"]["ks"] < 0.15  # 60 slots; of another period's it is above 0.3
+
+
 def test_a_step_is_the_difference_of_medians_around_an_instant():
     t_utc = np.datetime64("2026-06-14T12:00:12", "ns") + np.arange(600) * np.timedelta64(100, "ms")
     rtt_s = np.repeat([0.030, 0.050, 0.045, 0.045], 150)
@@ -93,9 +107,9 @@ def test_the_period_nearest_to_a_series_is_taken(tmp_path):
         assert nearest_period(series) == period
 
 
-def test_a_dishs_history_of_one_sample_per_second_has_no_slots_of_twenty(tmp_path):
-    with pytest.raises(InputError, match="slots of 15 s have 20 answered packets"):
-        score_pings(drawn_file(tmp_path, every_ms=1000))
+def test_a_packet_every_ten_seconds_is_too_seldom(tmp_path):
+    with pytest.raises(InputError, match="slots of 15 s have 3 answered packets"):
+        score_pings(drawn_file(tmp_path, every_ms=10_000))
 
 
 def test_a_short_series_is_refused_with_advice(tmp_path):

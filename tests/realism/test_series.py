@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyweave.errors import InputError
+from skyweave.realism import json_size, series_formats
 from skyweave.realism import series as series_module
-from skyweave.realism import series_formats
 from skyweave.realism.series import read_series
 
 START_S = 1_750_000_002
@@ -239,8 +239,61 @@ def test_files_beyond_the_limits_are_refused(tmp_path, monkeypatch):
         read_series(written(tmp_path, "\n".join(rows())))
     monkeypatch.setattr(series_module, "MAX_UNPACKED_BYTES", 1000)
     packed = written(tmp_path, gzip.compress("\n".join(rows()).encode()))
-    with pytest.raises(InputError, match="ends too early, or holds more than"):
+    with pytest.raises(InputError, match=r"more than .* MiB unpacked; split the file"):
         read_series(packed)
+
+
+def test_gzip_files_laid_end_to_end_are_read_whole(tmp_path):
+    pieces = [gzip.compress(("\n".join(rows(9, start_s=START_S + at)) + "\n").encode())
+              for at in (0, 100)]  # fmt: skip
+    assert len(read_series(written(tmp_path, b"".join(pieces)))) == 18
+    with pytest.raises(InputError, match="the gzip data is damaged"):
+        read_series(written(tmp_path, pieces[0] + b"junk"))
+
+
+def test_a_round_trip_that_never_ends_is_left_out_and_told(tmp_path):
+    lines = ["time,rtt_ms", *(f"{START_S + k},40" for k in range(9)), f"{START_S + 9},1e308"]
+    found = read_series(written(tmp_path, "\n".join(lines)))
+    assert (len(found), found.bad_rows, found.rtt_s.max()) == (9, 1, 0.040)
+    assert "1 round trips of more than 1,000 s left out" in found.issues
+
+
+def test_small_json_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_size, "MAX_HOLDERS", 50)
+    with pytest.raises(InputError, match=r"52 JSON lists and objects .* split the file") as refusal:
+        read_series(written(tmp_path, b'{"round_trips": [' + b"{}," * 49 + b"{}]}"))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ('"current": Infinity, "popPingLatencyMs": [40, 41]', "current is no number"),
+        ('"current": 2, "popPingLatencyMs": [40, {}]', None),
+        ('"current": 2, "popPingLatencyMs": [40, 41], "popPingDropRate": {"a": 1}', None),
+        ('"current": 2, "popPingLatencyMs": [40, 41], "popPingDropRate": 5', None),
+    ],
+)
+def test_a_history_of_another_shape_is_read_or_refused_without_a_crash(tmp_path, changes, problem):
+    path = written(tmp_path, f'{{"time": "2026-06-14T12:00:09Z", {changes}}}'.encode())
+    if problem is None and "{}]" not in changes:
+        assert len(read_series(path)) == 2
+        return
+    with pytest.raises(InputError, match=problem or "fewer than 2 answers"):
+        read_series(path)
+
+
+def test_numbers_that_no_float_holds_are_bad_rows(tmp_path):
+    trips = [
+        {"timestamps": {"client": {"send": {"wall": wall}}}, "delay": {"rtt": rtt}}
+        for wall, rtt in ((10**400, 40_000_000), (1_750_000_002 * 10**9, 10**400))
+    ]
+    with pytest.raises(InputError, match="2 of 2 rows cannot be read"):
+        read_series(written(tmp_path, json.dumps({"round_trips": trips}).encode()))
+    line = "[1750000002.1] 64 bytes from 1.1.1.1: icmp_seq=1 ttl=63 time={} ms"
+    lines = [line.format("40.1"), *(line.format(odd) for odd in ("4..7", ".", "1.2.3"))]
+    with pytest.raises(InputError, match="3 of 4 rows cannot be read"):
+        read_series(written(tmp_path, "\n".join(lines)))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from skyweave.cli import show_realism
-from skyweave.cli.options import AsJson, Read, Seed, print_answer
+from skyweave.cli.options import AsJson, Read, print_answer
 from skyweave.cli.progress import Progress
 
 realism_app = typer.Typer(
@@ -25,8 +25,9 @@ def _pair(text: str | None, form: str) -> Pair | None:
     try:
         first, second = (float(part) for part in text.split(","))
     except ValueError:
+        # What was given is not repeated: it may be a place.
         raise typer.BadParameter(
-            f"{text!r}: expected {form}, two numbers with a comma between"
+            f"expected {form}, two numbers with a comma between and a decimal point, as 46.9,7.4"
         ) from None
     return first, second
 
@@ -49,6 +50,7 @@ Site = Annotated[
 Boresight = Annotated[
     str | None, typer.Option(metavar=BORESIGHT, help="Where the dish says that it points.")
 ]
+DrawSeed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of what is drawn.")]
 MaxAge = Annotated[float | None, typer.Option(min=0.0, help="Days that elements may be away. [2]")]
 
 
@@ -60,7 +62,7 @@ def serving(
     site: Site = None,
     boresight: Boresight = None,
     max_age_days: MaxAge = None,
-    seed: Seed = None,
+    seed: DrawSeed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Score every built-in rule on the satellites that a dish is known to have used."""
@@ -70,7 +72,7 @@ def serving(
         answer = api.realism_serving(
             chosen, candidates, elements, site=_pair(site, SITE),
             boresight=_pair(boresight, BORESIGHT),
-            max_age_days=max_age_days, seed=seed or 0, progress=progress,
+            max_age_days=max_age_days, seed=seed, progress=progress,
         )  # fmt: skip
     print_answer(answer, as_json, show_realism.serving)
 
@@ -109,15 +111,13 @@ def pings(
         typer.Option(min=0.0, help="Propagation there and back; [that of the model's own paths]"),
     ] = None,
     read: Read = None,
-    seed: Seed = None,
+    seed: DrawSeed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say how a measured series of round trips looks, and how close the delay model comes to it."""
     from skyweave import api
 
-    answer = api.realism_pings(
-        series, period=period, geometry_ms=geometry_ms, read=read, seed=seed or 0
-    )
+    answer = api.realism_pings(series, period=period, geometry_ms=geometry_ms, read=read, seed=seed)
     print_answer(answer, as_json, show_realism.pings)
 
 

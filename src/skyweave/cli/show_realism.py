@@ -37,7 +37,7 @@ def countries(found: dict[str, Any]) -> None:
             "countries": found["countries"],
             "mean absolute error": f"{found['mae_ms']:.2f} ms",
             "median error": f"{found['median_error_ms']:.2f} ms",
-            "Spearman": f"{found['spearman']:.2f}",
+            "Spearman": _or_dash(found["spearman"], ".2f"),
         },
     )
     beside = found["beside"]
@@ -46,7 +46,8 @@ def countries(found: dict[str, Any]) -> None:
         without = beside["without_domestic_only"]
         print(
             f"without the hypothesis that gateways in {', '.join(found['domestic_only'])} serve "
-            f"nobody abroad: {without['mae_ms']:.2f} ms, Spearman {without['spearman']:.2f}"
+            f"nobody abroad: {without['mae_ms']:.2f} ms, "
+            f"Spearman {_or_dash(without['spearman'], '.2f')}"
         )
     of_country = {row["country"]: row for row in found["rows"]}
     table = plain_table("Worst", "country", "observed", "predicted", "cause", texts=("cause",))
@@ -88,16 +89,16 @@ def identified(found: dict[str, Any]) -> None:
     """Print which satellite served in each slot."""
     table = plain_table(
         f"{found['identified']} of {found['slots']} slots identified", "slot begins", "satellite",
-        "confidence", "off", "second", "further off by", texts=("satellite", "second"),
+        "confidence", "off", "next by", texts=("satellite",),
     )  # fmt: skip
+    table.columns[0].no_wrap = True  # reasons give way, so that 80 characters hold all of a time
     for row in found["rows"]:
         if row["satellite"] is None:
             table.add_row(row["slot_start_utc"], Text(row["reason"], "dim"))
         else:
             table.add_row(
                 row["slot_start_utc"], row["satellite"], f"{row['confidence']:.2f}",
-                f"{row['residual_deg']:.1f} deg", row["second"] or "",
-                _or_dash(row["margin_deg"], ".1f"),
+                f"{row['residual_deg']:.1f} deg", _or_dash(row["margin_deg"], "+.1f"),
             )  # fmt: skip
     Console().print(table)
     for text in found["warnings"]:

@@ -86,17 +86,22 @@ class SlotPackets:
         return SlotPackets(self.slot[rows], start, np.concatenate(chosen))
 
 
-def slot_packets(series: Series, where: BoolArray | None = None) -> SlotPackets:
-    """Return a series' answered packets by slot, of those rows alone that `where` (M,) names."""
+def slot_packets(
+    series: Series, where: BoolArray | None = None, *, least: int = MIN_SLOT_PACKETS
+) -> SlotPackets:
+    """Return a series' answered packets by slot, of those rows alone that `where` (M,) names.
+
+    Slots with fewer than `least` are left out.
+    """
     keep = series.answered if where is None else series.answered & where
     slot, rtt_s = utc_slots(series.t_utc[keep]), series.rtt_s[keep]
     _, of_packet, count = np.unique(slot, return_inverse=True, return_counts=True)
-    enough = count[of_packet] >= MIN_SLOT_PACKETS
+    enough = count[of_packet] >= least
     numbers, counts = np.unique(slot[enough], return_counts=True)
     if numbers.size < MIN_SLOTS:
         raise InputError(
-            f"{series.source}: {numbers.size} slots of 15 s have {MIN_SLOT_PACKETS} answered "
-            f"packets, at least {MIN_SLOTS} are needed; measure longer, or ping more often"
+            f"{series.source}: {numbers.size} slots of 15 s have {least} answered packets, at "
+            f"least {MIN_SLOTS} are needed; measure longer, or ping more often"
         )
     start = np.concatenate(([0], np.cumsum(counts)))
     return SlotPackets(numbers, start, rtt_s[enough])

@@ -14,7 +14,6 @@ A cell is -1 where the dish had no satellite; maps without any -1 say 0 for it.
 
 import json
 import math
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
+from skyweave.realism.json_size import check_json_size
 from skyweave.realism.observations import slot_start
+from skyweave.realism.packed import unpacked
 from skyweave.time import TimeArray, parse_utc
 from skyweave.twin.terminals.rows import read_bytes, shown
 
@@ -183,22 +184,7 @@ def read_maps(path: str | Path, start_utc: np.datetime64 | None = None) -> Pixel
 
 def plain_content(path: str | Path, form: str) -> bytes:
     """Return what a plain or gzip file of MAX_TEXT_BYTES holds; `form` is what was expected."""
-    content = read_bytes(path)
-    if content.startswith(b"\x1f\x8b"):
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            content = unpacker.decompress(content, MAX_TEXT_BYTES + 1)
-        except zlib.error as problem:
-            raise InputError(
-                f"{path}: the gzip data is damaged ({problem}); fetch the file again"
-            ) from None
-        if not unpacker.eof and len(content) <= MAX_TEXT_BYTES:
-            raise InputError(f"{path}: the gzip data ends too early; fetch the file again")
-    if len(content) > MAX_TEXT_BYTES:
-        raise InputError(
-            f"{path}: more than {MAX_TEXT_BYTES / 2**20:g} MiB unpacked; split it, or save maps as "
-            "Parquet"
-        )
+    content = unpacked(read_bytes(path), str(path), MAX_TEXT_BYTES)
     if not content.strip():
         raise InputError(f"{path}: the file is empty; expected {form}")
     return content
@@ -214,7 +200,7 @@ def _from_parquet(content: bytes, source: str, start_utc: np.datetime64 | None) 
         columns = _parquet_columns(file, source)
         for batch in file.iter_batches(batch_size=64, columns=columns):
             _add_batch(steps, batch, start_utc)
-    except (pa.ArrowException, OSError) as problem:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as problem:
         raise InputError(
             f"{source}: the Parquet data is damaged ({problem}); fetch the file again"
         ) from None
@@ -264,7 +250,7 @@ def _wrong_size(where: str, cells: float) -> InputError:
 
 def _add_batch(steps: _Steps, batch: Any, start_utc: np.datetime64 | None) -> None:
     maps = batch.column("obstruction_map")
-    times = batch.column("timestamp").to_pylist()
+    times = _times(batch.column("timestamp"))
     frames = batch.column("frame_type").to_pylist() if "frame_type" in batch.schema.names else []
     values = np.asarray(maps.flatten().to_numpy(zero_copy_only=False))
     lengths = [len(cells) if cells.is_valid else 0 for cells in maps]
@@ -277,6 +263,15 @@ def _add_batch(steps: _Steps, batch: Any, start_utc: np.datetime64 | None) -> No
         steps.add(_moment(time, where, start_utc), _painted(cells, where, only_signs=True), frame)
 
 
+def _times(column: Any) -> list[Any]:
+    """Return a column's times; those of Arrow, which are UTC whatever their zone, as datetime64."""
+    if not pa.types.is_timestamp(column.type):
+        times: list[Any] = column.to_pylist()
+        return times
+    utc = column.cast(pa.timestamp("ns")).to_numpy(zero_copy_only=False)
+    return [None if np.isnat(moment) else moment for moment in utc]
+
+
 def _painted(cells: Any, where: str, *, only_signs: bool) -> BoolArray:
     """Return which cells the dish has painted, (15129,).
 
@@ -285,7 +280,7 @@ def _painted(cells: Any, where: str, *, only_signs: bool) -> BoolArray:
     """
     try:
         values = np.asarray(cells, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{where}: a cell is no number; expected -1, or 0 to 1") from None
     known = np.isin(values, (-1.0, 0.0, 1.0))
     if not only_signs:
@@ -328,6 +323,7 @@ def _from_json(text: str, source: str, start_utc: np.datetime64 | None) -> Pixel
 
 def _entries(text: str, source: str) -> Iterator[Any]:
     """Yield the maps of a JSON list, or of objects written one after the other."""
+    check_json_size(text, source)
     decoder, at = json.JSONDecoder(), 0
     while True:
         while at < len(text) and text[at] in " \t\r\n,":
@@ -360,7 +356,12 @@ def _map_of(message: Mapping[str, Any], where: str) -> tuple[BoolArray, str]:
         snr = [value for row in snr for value in row]
     rows = [message.get(camel, message.get(snake)) for camel, snake in
             (("numRows", "num_rows"), ("numCols", "num_cols"))]  # fmt: skip
-    if any(count not in (None, MAP_ROWS) for count in rows) or len(snr) != _CELLS:
+    if any(count not in (None, MAP_ROWS) for count in rows):
+        raise InputError(
+            f"{where}: numRows and numCols are {shown(str(rows[0]))} and {shown(str(rows[1]))}; "
+            f"expected {MAP_ROWS}: save the whole answer"
+        )
+    if len(snr) != _CELLS:
         raise _wrong_size(where, len(snr))
     frame = message.get("mapReferenceFrame", message.get("map_reference_frame", 0))
     return _painted(snr, where, only_signs=False), _frame(frame, where)
@@ -443,13 +444,14 @@ def _moment(value: Any, where: str, start_utc: np.datetime64 | None) -> np.datet
     if isinstance(value, str) and not _is_number(value):
         has_zone = value[-1:] in "Zz" or "+" in value[10:] or "-" in value[10:]
         return parse_utc(value if has_zone else f"{value}Z", where)
-    if hasattr(value, "isoformat"):  # a Parquet timestamp; without a zone it is UTC
-        return np.datetime64(value.replace(tzinfo=None), "ns")
+    if isinstance(value, np.datetime64):
+        return value
     return _from_seconds(value, where, start_utc)
 
 
 def _from_seconds(value: Any, where: str, start_utc: np.datetime64 | None) -> np.datetime64:
-    seconds = float(value) if isinstance(value, int | float | str) else math.nan
+    is_known = isinstance(value, int | float | str) and _is_number(value)
+    seconds = float(value) if is_known else math.nan
     if isinstance(value, bool) or not math.isfinite(seconds) or not -1.0 < seconds < 4e9:
         raise InputError(
             f"{where}: timestamp {shown(str(value))}; expected unix seconds: "
@@ -461,15 +463,15 @@ def _from_seconds(value: Any, where: str, start_utc: np.datetime64 | None) -> np
     if start_utc is None:
         raise InputError(
             f"{where}: timestamp {shown(str(value))} counts from the recording's beginning; "
-            "give start_utc, or unix seconds"
+            "give --start, or unix seconds"
         )
     began_utc: np.datetime64 = start_utc.astype("datetime64[ns]")
     return began_utc + since
 
 
-def _is_number(text: str) -> bool:
+def _is_number(value: str | float) -> bool:
     try:
-        float(text)
-    except ValueError:
+        float(value)
+    except (ValueError, OverflowError):
         return False
     return True

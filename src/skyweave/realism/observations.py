@@ -8,7 +8,7 @@ gzip.  Nothing here derives where the dish stands.
 
 import json
 import math
-import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
+from skyweave.realism.json_size import check_json_size
+from skyweave.realism.packed import unpacked
 from skyweave.time import TimeArray, format_utc, parse_utc
-from skyweave.twin.terminals.rows import CsvRows, Quantity, parse_rows, read_bytes, shown
+from skyweave.twin.terminals.rows import MAX_TEXT, CsvRows, Quantity, parse_rows, read_bytes, shown
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -29,6 +31,7 @@ SLOT_PHASE_S = 12  # slots begin at seconds 12, 27, 42 and 57 of UTC
 MAP_PIXELS = 123  # rows and columns of a dish's obstruction map
 MAX_UNPACKED_BYTES = 256 * 2**20
 MAX_SLOTS = 200_000  # five weeks
+MAX_RANGE_KM = 100_000.0
 MAX_LISTED = 1000  # satellites of one slot; today some 90 stand above 20 deg
 
 _CHOSEN_COLUMNS = ("timestamp", "y", "x", "connected_satellite")
@@ -155,8 +158,10 @@ def _sky_list(
 
 
 def _json_list(content: bytes, source: str) -> list[Any]:
+    content = content.removeprefix(b"\xef\xbb\xbf")
     if content.lstrip()[:1] != b"[":
         raise InputError(f"{source}: line 1: no JSON list, expected {_LISTED_FORM}")
+    check_json_size(content, source)
     try:
         entries: list[Any] = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -167,26 +172,39 @@ def _json_list(content: bytes, source: str) -> list[Any]:
 def _satellites(rows: Any, where: str) -> list[tuple[str, float, float, float]]:
     if not isinstance(rows, list) or len(rows) > MAX_LISTED:
         raise InputError(f"{where}: Satellites is no list of at most {MAX_LISTED}; check the file")
-    return [_satellite(row, f"{where}, satellite {number}") for number, row in enumerate(rows, 1)]
+    found = [_satellite(row, f"{where}, satellite {number}") for number, row in enumerate(rows, 1)]
+    names = Counter(name for name, *_ in found)
+    if len(names) < len(found):
+        name, times = names.most_common(1)[0]
+        raise InputError(
+            f'{where}: "{shown(name)}" is listed {times} times, expected once in each slot; leave '
+            "out the doubles"
+        )
+    return found
 
 
 def _satellite(row: Any, where: str) -> tuple[str, float, float, float]:
     if not isinstance(row, dict) or not isinstance(row.get("Name"), str):
         raise InputError(f"{where}: found no Name, expected {_LISTED_FORM}")
+    if len(row["Name"]) > MAX_TEXT:
+        raise InputError(
+            f"{where}: Name has {len(row['Name']):,} characters; at most {MAX_TEXT} fit: shorten it"
+        )
     elevation_deg = _angle(row, "Elevation", -90.0, 90.0, where)
     azimuth_deg = _angle(row, "Azimuth", -360.0, 360.0, where) % 360.0
     range_km = row.get("Distance", math.nan)
-    if not isinstance(range_km, (int, float)) or range_km <= 0.0 or range_km > 1e5:
+    is_number = isinstance(range_km, (int, float)) and not isinstance(range_km, bool)
+    if not is_number or range_km <= 0.0 or range_km > MAX_RANGE_KM:
         raise InputError(
-            f"{where}: Distance = {shown(str(range_km))}; expected kilometres above 0, or no "
-            "Distance at all"
+            f"{where}: Distance = {shown(str(range_km))}; expected kilometres above 0 and up to "
+            f"{MAX_RANGE_KM:,.0f}, or no Distance at all: is it in metres?"
         )
     return row["Name"].strip().upper(), elevation_deg, azimuth_deg, 1000.0 * range_km
 
 
 def _angle(row: dict[str, Any], key: str, low: float, high: float, where: str) -> float:
     value = row.get(key)
-    if isinstance(value, (int, float)) and low <= value <= high:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
         return float(value)
     raise InputError(
         f"{where}: {key} = {shown(str(value))}; expected degrees from {low:g} to {high:g}"
@@ -195,20 +213,7 @@ def _angle(row: dict[str, Any], key: str, low: float, high: float, where: str) -
 
 def _unpacked(path: str | Path, form: str) -> bytes:
     """Return a plain or gzip file's content."""
-    content = read_bytes(path)
-    if content.startswith(b"\x1f\x8b"):
-        stream = zlib.decompressobj(wbits=31)
-        try:
-            content = stream.decompress(content, MAX_UNPACKED_BYTES)
-        except zlib.error as problem:
-            raise InputError(
-                f"{path}: the gzip data is damaged ({problem}); fetch the file again"
-            ) from None
-        if not stream.eof:
-            raise InputError(
-                f"{path}: ends too early, or holds more than {MAX_UNPACKED_BYTES / 2**20:g} MiB "
-                "unpacked; fetch it again or split it"
-            )
+    content = unpacked(read_bytes(path), str(path), MAX_UNPACKED_BYTES)
     if not content.strip():
         raise InputError(f"{path}: the file is empty; expected {form}")
     return content

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
-from skyweave.realism.delay_fit import GEOMETRY_RTT_S, SlotPackets, slot_packets
+from skyweave.realism.delay_fit import GEOMETRY_RTT_S, MIN_SLOT_PACKETS, SlotPackets, slot_packets
 from skyweave.realism.series import Series, read_series
 from skyweave.time import TimeArray, format_utc
 from skyweave.twin.delay import (
@@ -25,6 +25,7 @@ from skyweave.twin.delay import (
     utc_slots,
 )
 from skyweave.twin.delay.quantiles import FloatArray
+from skyweave.twin.delay.samples import SLOT_NS
 
 WINDOW_S = 3.75  # of the medians whose difference is a step
 WINDOW_SHARE = 0.5  # of a window's packets must be there, and
@@ -32,7 +33,7 @@ WINDOW_PACKETS = 3  # this many, as a dish's history with one sample per second 
 PHASES_S = np.arange(0.0, 15.0, 0.5)  # after a slot's start
 MIDDLE_S = 7.5
 LAW_POINTS = 1001  # at which a law's shares are computed; between them they are interpolated
-_SLOT_NS = 15_000_000_000
+SENT_SHARE = 0.5  # of a slot's packets must be answered for it to count
 GEOMETRY_LIMITS_S = (0.0, 1.0)
 _ASSUMED = "assumed: the median of the paths for which the model was fitted"
 
@@ -62,7 +63,7 @@ def score_pings(
         )
     series = read_series(series_file, read_utc=read_utc)
     model = delay_model(period or nearest_period(series))
-    packets = slot_packets(series)
+    packets = slot_packets(series, least=_enough(series))
     return {
         **described(series),
         "slots": slot_structure(series),
@@ -76,6 +77,16 @@ def score_pings(
             "sampled": _sampled(series, model, geometry_rtt_s, seed),
         },
     }
+
+
+def _enough(series: Series) -> int:
+    """Return how many answers a slot needs to count: of packets seldom sent, half of them.
+
+    One a second, as `ping` sends by default and a dish's history has, makes 15 a slot.
+    """
+    spacing_s = float(np.median(np.diff(series.t_utc)) / np.timedelta64(1, "s"))
+    sent = SLOT_NS / 1e9 / spacing_s if spacing_s else np.inf
+    return int(np.clip(SENT_SHARE * sent, WINDOW_PACKETS, MIN_SLOT_PACKETS))
 
 
 def nearest_period(series: Series) -> str:
@@ -135,8 +146,9 @@ def steps_s(t_utc: TimeArray, rtt_s: FloatArray, phase_s: float) -> FloatArray:
 
     `rtt_s` (M,) are answered packets at rising times.
     """
-    first, last = int(utc_slots(t_utc[:1])[0]), int(utc_slots(t_utc[-1:])[0])
-    at_ns = np.arange(first, last + 2) * _SLOT_NS + round((12.0 + phase_s) * 1e9)
+    # Only slots with packets, and those that follow one: a wrong date may lie decades away.
+    slots = np.unique(utc_slots(t_utc))
+    at_ns = np.union1d(slots, slots + 1) * SLOT_NS + round((12.0 + phase_s) * 1e9)
     window_ns = round(WINDOW_S * 1e9)
     edges_ns = at_ns[:, None] + np.array([-window_ns, 0, window_ns])
     edges = np.searchsorted(t_utc.astype("datetime64[ns]").astype(np.int64), edges_ns)

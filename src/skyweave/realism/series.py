@@ -5,7 +5,6 @@ hold.  A packet without an answer is a loss and has no RTT; it is never one of 0
 """
 
 import hashlib
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
+from skyweave.realism.packed import unpacked
 from skyweave.realism.series_formats import FORMS, Rows, parse_series
 from skyweave.time import TimeArray
 from skyweave.twin.terminals.rows import read_bytes, shown
@@ -26,6 +26,7 @@ MIN_PACKETS = 2
 MEDIAN_RTT_S = (1e-3, 10.0)  # outside, the unit is wrong: light alone takes 2 ms to 300 km and back
 GAP_SPACINGS = 5.0  # a gap is this many times the median spacing, and
 GAP_LEAST_S = 2.0  # at least this long
+LONGEST_RTT_S = 1000.0  # no tool waits longer for an answer
 CLOCK_JUMP_NS = 1_000_000_000  # back in time; less is replies that overtook each other
 
 
@@ -66,45 +67,34 @@ def read_series(path: str | Path, *, read_utc: np.datetime64 | None = None) -> S
     be read are left out and counted; a file of which too little is left is refused.
     """
     source = str(path)
-    content = _unpacked(read_bytes(path), source)
+    content = _content(path)
     form, rows = parse_series(content, source, read_utc)
     _check_rows(rows, source)
-    jumps = int((np.diff(rows.t_ns) < -CLOCK_JUMP_NS).sum())
-    order = np.argsort(rows.t_ns, kind="stable")
-    t_ns, rtt_s = rows.t_ns[order], rows.rtt_s[order]
+    _check_unit(rows.rtt_s, source)
+    is_endless = rows.rtt_s > LONGEST_RTT_S
+    t_ns, rtt_s = rows.t_ns[~is_endless], rows.rtt_s[~is_endless]
+    jumps = int((np.diff(t_ns) < -CLOCK_JUMP_NS).sum())
+    order = np.argsort(t_ns, kind="stable")
+    t_ns, rtt_s = t_ns[order], rtt_s[order]
     gap_s = _gaps_s(t_ns)
-    series = Series(
+    return Series(
         source=source,
         form=form,
         sha256=hashlib.sha256(content).hexdigest(),
         t_utc=t_ns.astype("datetime64[ns]"),
         rtt_s=rtt_s,
         lost=np.isnan(rtt_s),
-        bad_rows=rows.bad,
+        bad_rows=rows.bad + int(is_endless.sum()),
         gaps=gap_s.size,
         gap_s=float(gap_s.sum()),
         clock_jumps=jumps,
-        issues=_issues(rows, gap_s, jumps),
+        issues=_issues(rows, int(is_endless.sum()), gap_s, jumps),
     )
-    _check_unit(series)
-    return series
 
 
-def _unpacked(content: bytes, source: str) -> bytes:
-    if content.startswith(b"\x1f\x8b"):
-        stream = zlib.decompressobj(wbits=31)
-        try:
-            content = stream.decompress(content, MAX_UNPACKED_BYTES)
-        except zlib.error as problem:
-            raise InputError(
-                f"{source}: the gzip data is damaged ({problem}); fetch the file again"
-            ) from None
-        if not stream.eof:
-            raise InputError(
-                f"{source}: ends too early, or holds more than {MAX_UNPACKED_BYTES / 2**20:g} MiB "
-                "unpacked; fetch it again or split it"
-            )
-    content = content.removeprefix(b"\xef\xbb\xbf")
+def _content(path: str | Path) -> bytes:
+    source = str(path)
+    content = unpacked(read_bytes(path), source, MAX_UNPACKED_BYTES).removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise InputError(f"{source}: the file is empty; expected {FORMS}")
     return content
@@ -125,8 +115,8 @@ def _check_rows(rows: Rows, source: str) -> None:
         )
 
 
-def _check_unit(series: Series) -> None:
-    median_s = float(np.median(series.rtt_s[series.answered]))
+def _check_unit(rtt_s: FloatArray, source: str) -> None:
+    median_s = float(np.median(rtt_s[np.isfinite(rtt_s)]))
     least_s, most_s = MEDIAN_RTT_S
     if not least_s <= median_s <= most_s:
         too = "little" if median_s < least_s else "much"
@@ -134,7 +124,7 @@ def _check_unit(series: Series) -> None:
         if too == "much":
             advice = "is it in other units? name its column rtt_ms, rtt_us or rtt_ns"
         raise InputError(
-            f"{series.source}: the median RTT is {median_s * 1e3:g} ms, too {too} for a satellite; "
+            f"{source}: the median RTT is {median_s * 1e3:g} ms, too {too} for a satellite; "
             f"{advice}"
         )
 
@@ -146,11 +136,13 @@ def _gaps_s(t_ns: NDArray[np.int64]) -> FloatArray:
     return np.asarray(spacing_s[spacing_s > least_s], np.float64)
 
 
-def _issues(rows: Rows, gap_s: FloatArray, jumps: int) -> tuple[str, ...]:
+def _issues(rows: Rows, endless: int, gap_s: FloatArray, jumps: int) -> tuple[str, ...]:
     issues = list(rows.notes)
     if rows.bad:
         line, text = rows.first_bad
         issues.append(f'{rows.bad:,} rows left out, the first in line {line}: "{shown(text)}"')
+    if endless:
+        issues.append(f"{endless:,} round trips of more than {LONGEST_RTT_S:,.0f} s left out")
     if gap_s.size:
         issues.append(
             f"{gap_s.size:,} gaps in which nothing was sent, {gap_s.sum():,.0f} s together, the "

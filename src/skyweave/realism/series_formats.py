@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
+from skyweave.realism.json_size import check_json_size
 from skyweave.twin.terminals.rows import shown
 
 FORMS = (
@@ -21,6 +22,7 @@ FORMS = (
 )
 MAX_ROWS = 5_000_000
 MAX_LINE_CHARACTERS = 64 * 2**10
+MAX_PING_CHARACTERS = 500  # ping's own lines have some 100, and trying longer ones takes time
 HISTORY_SPACING_NS = 1_000_000_000  # a dish keeps one sample per second
 
 _LOST = frozenset(("", "-1", "-1.0", "nan", "null", "none", "*", "-", "lost", "timeout"))
@@ -40,7 +42,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PING = re.compile(
     r"\[(?P<t>\d{9,10}(?:\.\d*)?)\] (?:"
-    r"\d+ bytes from .*?icmp_seq=(?P<seq>\d{1,9}) .*?time[=<](?P<rtt>[\d.]+) ms(?P<dup> \(DUP!\))?"
+    r"\d+ bytes from .*?icmp_seq=(?P<seq>\d{1,9}) .*?time[=<](?P<rtt>\d+(?:\.\d*)?) ms"
+    r"(?P<dup> \(DUP!\))?"
     r"|no answer yet for icmp_seq=(?P<late>\d{1,9})\b"
     r"|From .*?icmp_seq=(?P<refused>\d{1,9}) )"
 )
@@ -97,9 +100,9 @@ def parse_series(content: bytes, source: str, read_utc: np.datetime64 | None) ->
             f"{source}: {len(lines):,} lines; at most {MAX_ROWS:,} are read: split the file"
         )
     head = [line for line in lines[:50] if line.strip()]
-    if any(_PING.match(line) for line in head):
+    if any(_PING.match(line[:MAX_PING_CHARACTERS]) for line in head):
         return "ping", _ping_rows(lines, source)
-    if any(_UNDATED_PING.search(line) for line in head):
+    if any(_UNDATED_PING.search(line[:MAX_PING_CHARACTERS]) for line in head):
         raise InputError(f"{source}: the lines of ping have no times; measure again with `ping -D`")
     if re.search(r"[A-Za-z]", head[0]) and not _is_number(re.split(r"[,;\s]", head[0])[0]):
         return "csv", _csv_rows(lines, source)
@@ -120,7 +123,7 @@ def _ping_rows(lines: Iterable[str], source: str) -> Rows:
     seen: dict[int, tuple[float, float]] = {}  # packet -> time, RTT
     base, last, repeated = 0, None, 0
     for number, line in enumerate(lines, 1):
-        found = _PING.match(line[:MAX_LINE_CHARACTERS])
+        found = _PING.match(line[:MAX_PING_CHARACTERS])
         sequence = int(found["seq"] or found["late"] or found["refused"]) if found else 0
         if found is None or (last is not None and base + sequence - last > _PING_SEQUENCE // 2):
             if line.strip() and not (line.startswith(_PING_CHATTER) or _PING_TOTALS.match(line)):
@@ -238,6 +241,7 @@ def _unit(name: str) -> str:
 
 
 def _json_rows(text: str, source: str, read_utc: np.datetime64 | None) -> tuple[str, Rows]:
+    check_json_size(text, source)
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as problem:
@@ -282,10 +286,11 @@ def _history_rows(
     A ring holds no times: they follow from when it was read, which a key beside it tells.
     """
     end_ns = _read_ns(document, history, source, read_utc)
-    drop = _first(history, "popPingDropRate", "pop_ping_drop_rate") or []
+    drop = _first(history, "popPingDropRate", "pop_ping_drop_rate")
+    drop = drop if isinstance(drop, list) else []
     try:
         current = int(_first(history, "current") or len(latency))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{source}: current is no number; save the history again") from None
     rows, valid = Rows(), min(len(latency), max(current, 0))
     for age in range(valid, 0, -1):  # from the oldest to the newest sample
@@ -362,7 +367,8 @@ def _is_number(text: str) -> bool:
 
 
 def _is_real(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Return whether a value of JSON is a number that a float can hold."""
+    return not isinstance(value, bool) and isinstance(value, int | float) and _is_number(str(value))
 
 
 def _is_dict(value: object) -> bool:
