@@ -133,6 +133,25 @@ def test_the_numbers_of_cells_mean_nothing():
     assert assign(*renamed).chosen.tolist() == assign(*slot).chosen.tolist()
 
 
+def test_the_order_of_the_terminals_rows_means_nothing(full_counts):
+    for seed in range(300 if full_counts else 30):
+        rng = np.random.default_rng([9, seed])
+        # So many cells that a search for room ends before it has seen them all.
+        slot = random_slot(rng, cells=400, satellites=int(rng.integers(40, 120)), crowded=0)
+        row = rng.permutation(slot.cell.size)
+        ends = [(slot.terminal_start[t], slot.terminal_start[t + 1]) for t in row]
+        pair = np.concatenate([np.arange(*each) for each in ends])
+        turned = slot._replace(
+            terminal_start=np.append(0, np.cumsum(np.diff(slot.terminal_start)[row])),
+            sat=slot.sat[pair],
+            score=slot.score[pair],
+            cell=slot.cell[row],
+            rank=slot.rank[row],
+        )
+        had = served(slot)
+        assert served(turned) == [had[t] for t in row.tolist()], seed
+
+
 def test_a_slot_without_terminals_is_no_special_case():
     empty = slot_of([], [], [3])
     assert assign(*empty).chosen.size == 0

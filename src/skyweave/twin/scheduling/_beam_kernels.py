@@ -39,7 +39,7 @@ class Offers(NamedTuple):
     cell: IntArray  # (S,) rows 0 to C - 1
     order: IntArray  # (S,) terminals, the first to be served first
     member_start: IntArray  # (C + 1,)
-    member: IntArray  # (S,) terminals in the order of their cells
+    member: IntArray  # (S,) terminals in the order of their cells, and of rank within each
 
 
 class Plan(NamedTuple):
@@ -394,9 +394,9 @@ class PlainPlan:
         ]
         self.cell: list[int] = offers.cell.tolist()
         self.members: dict[int, list[int]] = {}
-        for u, c in enumerate(self.cell):
-            self.members.setdefault(c, []).append(u)
         self.order: list[int] = offers.order.tolist()
+        for u in self.order:
+            self.members.setdefault(self.cell[u], []).append(u)
         self.capacity: list[int] = capacity.tolist()
         self.seat: dict[int, tuple[int, int]] = {}  # terminal -> pair, satellite
         self.channels: dict[int, dict[int, int]] = {c: {} for c in self.members}  # -> satellite

@@ -207,6 +207,7 @@ def _offers(
             f"{terminals} terminals"
         )
     rows, cells = _cell_rows(cell)
+    order = np.argsort(rank, kind="stable")
     member_start = np.zeros(cells + 1, np.int64)
     np.cumsum(np.bincount(rows, minlength=cells), out=member_start[1:])
     return Offers(
@@ -214,9 +215,10 @@ def _offers(
         sat=sat.astype(np.int64),
         score=score,
         cell=rows,
-        order=np.argsort(rank, kind="stable"),
+        order=order,
         member_start=member_start,
-        member=np.argsort(rows, kind="stable"),
+        # By rank within a cell: an answer must not hang on the order of rows.
+        member=order[np.argsort(rows[order], kind="stable")],
     )
 
 
