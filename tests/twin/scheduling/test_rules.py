@@ -112,6 +112,7 @@ def test_a_rule_of_one_s_own_can_be_sent_to_a_worker(own_rule):
     "body",
     [
         "return 1.0",
+        "return candidates.elevation_deg * 1j",
         "return candidates.elevation_deg * np.nan",
         "return np.where(candidates.elevation_deg > 50, 1.0, -np.inf)",
     ],

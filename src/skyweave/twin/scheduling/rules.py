@@ -140,10 +140,11 @@ def score_candidates(rule: Rule, candidates: Candidates) -> FloatArray:
     if rule.score is None:
         return np.where(has_path, 0.0, -np.inf)
     with running_own(f'assignment.rule "{rule.name}" failed'):
-        score = np.asarray(rule.score(candidates), dtype=np.float64)
-    if score.shape != has_path.shape or not np.isfinite(score[has_path]).all():
+        found = np.asarray(rule.score(candidates))
+        score = found.real.astype(np.float64)
+    if np.iscomplexobj(found) or score.shape != has_path.shape or not np.isfinite(score[has_path]).all():
         raise InputError(
-            f'assignment.rule "{rule.name}" returned shape {score.shape}, or NaN or infinity, for '
+            f'assignment.rule "{rule.name}" returned shape {score.shape}, or no finite numbers, for '
             f"{len(candidates)} candidates; return one finite number for each"
         )
     return np.where(has_path, score, -np.inf)
