@@ -10,8 +10,8 @@ import pytest
 
 import skyweave
 from skyweave.time import parse_utc
-from skyweave.twin.ends_by_name import endpoint
 from skyweave.twin.ends import EndSky
+from skyweave.twin.ends_by_name import endpoint
 from skyweave.twin.geometry import Mask, look_angles
 from skyweave.twin.no_path import Diagnosis, _shortest_chain, _shortest_link
 from skyweave.twin.pairs import pairs_over_time

@@ -142,9 +142,10 @@ def score_candidates(rule: Rule, candidates: Candidates) -> FloatArray:
     with running_own(f'assignment.rule "{rule.name}" failed'):
         found = np.asarray(rule.score(candidates))
         score = found.real.astype(np.float64)
-    if np.iscomplexobj(found) or score.shape != has_path.shape or not np.isfinite(score[has_path]).all():
+    is_right = score.shape == has_path.shape and not np.iscomplexobj(found)
+    if not is_right or not np.isfinite(score[has_path]).all():
         raise InputError(
-            f'assignment.rule "{rule.name}" returned shape {score.shape}, or no finite numbers, for '
+            f'assignment.rule "{rule.name}" returned shape {found.shape} of {found.dtype}, for '
             f"{len(candidates)} candidates; return one finite number for each"
         )
     return np.where(has_path, score, -np.inf)
