@@ -33,6 +33,7 @@ def system_with(rules, classes=("home", "open"), **more):
         "time": {"start_utc": "2026-06-14T12:00:12Z", "duration_s": 60},
         "shells": [SHELL],
         "landing_rules": rules,
+        "assignment": {"rule": "shortest-path"},
         "terminals": terminals,
     }
     return build_system(build_scenario(content, "rules"))

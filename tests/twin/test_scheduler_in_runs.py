@@ -170,6 +170,16 @@ def test_memory_takes_the_way_of_the_failure_and_never_comes_back(tmp_path):
         assert norad_id == (of_run.norad_id if of_run.state == "served" else None)
 
 
+def test_runs_that_begin_at_other_slots_draw_the_same(tmp_path):
+    fleet = {"shells": [], "catalogue": {"select": ["ONEWEB"]}}  # shells begin with the run
+    free = fleet | {"antennas": 64} | by("preference")  # feeder links have no history
+    whole, _ = access_of(system_in(tmp_path, **free), tmp_path)
+    later = {"start_utc": "2026-06-14T12:01:12Z", "duration_s": 60}
+    found, _ = access_of(system_in(tmp_path, time=later, **free), tmp_path)
+    same = whole[whole.slot.between(4, 7)]
+    np.testing.assert_array_equal(found.norad_id.to_numpy(), same.norad_id.to_numpy())
+
+
 def own(tmp_path, body):
     (tmp_path / "own.py").write_text(f"import numpy as np\ndef mine(candidates, request):\n{body}")
     return system_in(tmp_path, terminals=CROWD, beams={"down": 1, "up": 1}, **by("own.py:mine"))

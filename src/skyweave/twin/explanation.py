@@ -211,9 +211,10 @@ def _refusal(seen: _Seen, pair: int) -> str | None:
 def _found_no_beam(seen: _Seen, pair: int) -> bool:
     """Say whether a satellite came before the one that serves, or before none, for lack of a beam.
 
-    A rule of one's own that chooses by itself has no order to tell it by.
+    A rule of one's own that chooses by itself has no order to tell it by; whom it leaves out counts
+    as without a beam.
     """
     service, chosen = seen.service, int(seen.service.chosen[seen.row])
-    if seen.world.rule.choose is not None:
-        return False
-    return chosen < 0 or bool(service.drawn[pair] > service.drawn[chosen])
+    if chosen < 0 or seen.world.rule.choose is not None:
+        return chosen < 0
+    return bool(service.drawn[pair] > service.drawn[chosen])

@@ -382,7 +382,8 @@ def _assign(
 ) -> Assignment:
     """Return who serves whom, the terminals of higher service class first."""
     classes = world.terminals.service_class
-    rank = service_rank(classes, world.scenario.seed, slot, world.terminal_key, cell)
+    when, seed = _start_ms(world, slot), world.scenario.seed
+    rank = service_rank(classes, seed, when, world.terminal_key, cell)
     start, sat = candidates.terminal_start, candidates.sat
     request = Request(start, sat, score, cell, rank, world.beams)
     if world.rule.choose is not None:
@@ -393,14 +394,20 @@ def _assign(
 def _gumbel(world: World, slot: int, candidates: Candidates, cell: NDArray[np.int64]) -> FloatArray:
     """Return the noise that makes the highest of log weights a draw by weight, (P,).
 
-    It depends on the seed, the slot, the terminal's cell and the satellite alone: terminals of one
-    cell draw alike, so that they share beams where their skies let them.
+    It depends on the seed, the slot's time, the terminal's cell and the satellite alone: terminals
+    of one cell draw alike, so that they share beams where their skies let them, and runs that begin
+    at other slots draw the same.
     """
     key = named_key(world.scenario.seed, "assignment", world.operator)
     norad_id = world.fleet.catalogue.norad_id[candidates.sat]
-    uniform = hashed_uniform(key, slot, cell[candidates.terminal], norad_id)
+    uniform = hashed_uniform(key, _start_ms(world, slot), cell[candidates.terminal], norad_id)
     noise: FloatArray = -np.log(-np.log(uniform))
     return noise
+
+
+def _start_ms(world: World, slot: int) -> int:
+    """Return when a slot begins, in milliseconds since 1970."""
+    return int(world.grid.utc[slot].astype("datetime64[ms]").astype(np.int64))
 
 
 def _remembered(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.errors import InputError
+from skyweave.frames import great_circle_m
 from skyweave.twin.scenario import LandingRule
 from skyweave.twin.terminals import Terminals
 from skyweave.twin.topology import Gateways, Pops
@@ -39,18 +40,24 @@ def find_targets(
     rules: Sequence[LandingRule],
     source: str,
     *,
+    at_home: bool = False,
     domestic_only: Collection[str] = (),
     gateway_failed: BoolArray | None = None,
     pop_failed: BoolArray | None = None,
 ) -> Targets:
     """Return the ends of the terminals' paths; refuse an unknown PoP and rules that conflict.
 
-    Gateways in the countries `domestic_only` serve terminals of the same country and no others.
+    With `at_home` a terminal that fixes no PoP uses the nearest that its rules allow, else that of
+    its gateway.  Gateways in the countries `domestic_only` serve terminals of the same country and
+    no others.
     `gateway_failed` (G,) and `pop_failed` (P,) are out of use.
     """
     _refuse_conflicts(terminals, rules, source)
     home = np.where(np.isin(terminals.country, list(domestic_only)), terminals.country, "")
-    columns = (terminals.pop_id, terminals.class_, home)
+    pop_id = terminals.pop_id
+    if at_home:
+        pop_id = np.where(pop_id == "", _homes(terminals, pops, rules, pop_failed), pop_id)
+    columns = (pop_id, terminals.class_, home)
     keys = list(zip(*(column.tolist() for column in columns), strict=True))
     fixed = sorted({pop_id for pop_id, _, _ in keys if pop_id})
     domestic = np.isin(gateways.country, list(domestic_only))
@@ -75,6 +82,28 @@ def find_targets(
         np.array(allowed or [is_up]),
         np.array([of_key[key] for key in keys], dtype=np.int64),
     )
+
+
+def _homes(
+    terminals: Terminals, pops: Pops, rules: Sequence[LandingRule], pop_failed: BoolArray | None
+) -> NDArray[np.str_]:
+    """Return the id of the nearest PoP in order that each terminal's rules allow, "" = none, (S,).
+
+    One that moves is at home where its track begins.
+    """
+    is_up = np.ones(len(pops), np.bool_) if pop_failed is None else ~pop_failed
+    home = np.full(len(terminals), "", dtype=pops.pop_id.dtype)
+    for class_ in np.unique(terminals.class_).tolist():
+        allowed = is_up.copy()
+        for rule in rules:
+            if rule.class_ in (None, class_):
+                allowed &= _in_lists(pops.country, *rule.lists("pop"))
+        rows, near = np.flatnonzero(terminals.class_ == class_), np.flatnonzero(allowed)
+        if near.size:
+            place = (terminals.lat_deg[rows, None], terminals.lon_deg[rows, None])
+            away_m = great_circle_m(*place, pops.lat_deg[near], pops.lon_deg[near])
+            home[rows] = pops.pop_id[near[np.argmin(away_m, axis=1)]]
+    return home
 
 
 def _allowed(

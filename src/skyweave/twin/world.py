@@ -408,7 +408,7 @@ def _targets(
     """Return the ends of the terminals' paths by the scenario's rules and what has failed."""
     return find_targets(
         terminals, gateways, pops, scenario.landing_rules, scenario.source,
-        domestic_only=scenario.gateways.domestic_only, **failed,
+        at_home=scenario.has_home_pops, domestic_only=scenario.gateways.domestic_only, **failed,
     )  # fmt: skip
 
 

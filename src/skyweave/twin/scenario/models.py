@@ -257,6 +257,9 @@ class GatewaySection(Section):
     `inferred-` and that of the PoP"""
     unserved: Literal["keep", "drop"] = "keep"
     """`"drop"` leaves out gateways and PoPs in countries without service, by a list of 2026-09"""
+    home_pop: Literal["gateway", "nearest"] | None = None
+    """PoP of terminals that fix none: that of the gateway in use, or always the nearest to the
+    terminal, as real dishes keep theirs; the default is the nearest with `delay.model = "dish"`"""
     domestic_only: tuple[str, ...] = ()
     """two-letter countries whose gateways serve only terminals of the same country. A hypothesis:
     `["BD", "ID", "TR"]` explains published country medians better, no operator has stated it"""
@@ -681,6 +684,13 @@ class Scenario(Section):
     def isl_plan(self) -> str:
         """The laser plan in force."""
         return self.isl.plan or ("fleet" if self.catalogue else "plus-grid")
+
+    @property
+    def has_home_pops(self) -> bool:
+        """Whether a terminal that fixes no PoP has one of its own all the same."""
+        by_default = self.delay.model == "dish" and self.delay.include_fibre
+        home_pop = self.gateways.home_pop
+        return by_default if home_pop is None else home_pop == "nearest"
 
     @property
     def operator_name(self) -> str:

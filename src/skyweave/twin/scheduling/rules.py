@@ -11,7 +11,8 @@ in a file:
 named in the scenario as `rule = "my_rules.py:prefer_east"`.  It may carry the attributes
 `is_sampled = True` and `remembers = True` (it then finds `slots_since_use` and `load` filled in).
 A function of two arguments, `(candidates, request)`, chooses for all terminals at once and returns
-the pair of each, -1 where none; what it chooses is checked against the limits that `request` holds.
+the pair of each, -1 where none; what it chooses is checked against the limits that `request` holds,
+and whom it leaves out is out with `no_beam_free`.
 """
 
 import difflib
