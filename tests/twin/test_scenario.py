@@ -28,7 +28,7 @@ REFUSALS = {
     ),
     "an unknown key far from any": (
         MINIMAL + "[delay]\nzzz = 1\n",
-        "known keys: processing_s, fibre_detour, include_fibre",
+        "known keys: model, period, comb, processing_s, fibre_detour, include_fibre",
     ),
     "a key of our own": (MINIMAL.replace("[time]", 'folder = "x"\n[time]'), 'unknown key "folder"'),
     "latitude 95": (
