@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from skyweave import api
 from skyweave.cli import show_realism
 from skyweave.cli.app import app
 from skyweave.errors import InputError
@@ -172,3 +173,14 @@ def test_the_table_of_identified_slots_holds_whole_times_and_names(capsys, monke
     printed = capsys.readouterr().out
     assert printed.count("2024-07-17T17:38:27Z") == 2
     assert "STARLINK-11234" in printed
+
+
+def test_files_that_do_not_fit_together_are_refused_before_any_step(reference_data):
+    folder = reference_data / SATINVIEW
+    steps = []
+    with pytest.raises(InputError, match="--max-age-days"):
+        api.realism_serving(
+            folder / "first_bri.csv.gz", folder / "fov_data_bri.json.gz",
+            reference_data / "tle/2026-06-14/starlink.tle.gz", progress=steps.append,
+        )  # fmt: skip
+    assert steps == []

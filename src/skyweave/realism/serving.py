@@ -87,7 +87,6 @@ def score_serving(
     given are left out, and `left_out` names them.
     """
     place, pointing = _checked(site, boresight, max_age_days)
-    progress("reading the observations")
     track, sky = read_track(chosen), read_sky_list(candidates)
     check_overlap(track, sky)
     catalogue, ages = read_elements(str(elements), sky, max_age_days)
