@@ -16,6 +16,7 @@ from skyweave.twin.results.style import (
     SKY,
     VERMILLION,
     check_picture,
+    dates,
     save,
     style,
     titled,
@@ -117,8 +118,6 @@ def _rtt(axes: Any, rows: list[Row], utc: NDArray[np.datetime64]) -> None:
 
 
 def _loss(axes: Any, rows: list[Row], utc: NDArray[np.datetime64]) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
     share = np.array(
         [100.0 * row["lost"] / row["packets"] if row["packets"] else 0 for row in rows]
     )
@@ -128,9 +127,7 @@ def _loss(axes: Any, rows: list[Row], utc: NDArray[np.datetime64]) -> None:
     _shade_outages(axes, rows, utc)
     _mark_slots(axes, utc)
     axes.set(ylabel="lost (%)", ylim=(0, max(1.0, 1.1 * share.max(initial=0.0))))
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    dates(axes)
     axes.set_xlim(utc[0], utc[-1])
     has_outages = any(row["state"] == "out" for row in rows)
     axes.set_xlabel("UTC; grey bands are predicted outages" if has_outages else "UTC")

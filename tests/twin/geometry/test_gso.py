@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skyweave.constants import GEO_RADIUS_M, WGS84_A_M
 from skyweave.errors import InputError
 from skyweave.frames import geodetic_to_itrf, itrf_to_enu_matrix
-from skyweave.twin.geometry.gso import _nearest_on_circle, gso_separation_deg
+from skyweave.twin.geometry.gso import gso_separation_deg, nearest_on_circle
 from skyweave.twin.geometry.look import look_angles
 
 NO_ROWS = np.zeros(0, dtype=np.int32)
@@ -203,7 +203,7 @@ def test_the_nearest_point_is_found_from_far_away_too(start_deg):
     site = np.array([0.12, 0.0, 0.09])
     line = np.array([np.cos(0.2), np.sin(0.2), 0.0]) - site
     start = np.cos(np.radians(start_deg)), np.sin(np.radians(start_deg))
-    c, sn = _nearest_on_circle(*(line / np.linalg.norm(line)), *site, *start)
+    c, sn = nearest_on_circle(*(line / np.linalg.norm(line)), *site, *start)
     assert np.arctan2(sn, c) == pytest.approx(0.2, abs=1e-8)
 
 

@@ -134,7 +134,7 @@ def _separation(
             before, after = cosine[max(k - 1, 0)], cosine[min(k + 1, last)]
             if cosine[k] < before or (k < last and cosine[k] <= after):
                 continue
-            c, sn = _nearest_on_circle(s0, s1, s2, g0, g1, g2, arc[i, 0, k], arc[i, 1, k])
+            c, sn = nearest_on_circle(s0, s1, s2, g0, g1, g2, arc[i, 0, k], arc[i, 1, k])
             if c < arc[i, 0, 0]:  # it has set: the end of the visible arc is the nearest
                 c, sn = arc[i, 0, k], arc[i, 1, k]
             a0, a1, a2 = c - g0, sn - g1, -g2
@@ -146,7 +146,7 @@ def _separation(
 
 
 @kernel(inline=True)
-def _nearest_on_circle(
+def nearest_on_circle(
     s0: float, s1: float, s2: float, g0: float, g1: float, g2: float, c: float, sn: float
 ) -> tuple[float, float]:
     """Return the point of the unit circle whose direction from g is nearest to direction s.
@@ -154,6 +154,9 @@ def _nearest_on_circle(
     For circle point a, line a - g and q = |a - g|^2, the cosine s.(a - g) / sqrt(q) rises along
     the circle with the sign of `rise`.  Newton's method from the point (c, sn) on; it turns the
     point by rational rotations, of which half the angle is t, and so needs no sine or cosine.
+
+    The kernels of `scheduling._cell_kernels` inline it too: after a change here, change that file
+    as well (a touch will do), or Numba takes what it has on disk.
     """
     s_g = s0 * g0 + s1 * g1 + s2 * g2
     g_g = g0 * g0 + g1 * g1 + g2 * g2

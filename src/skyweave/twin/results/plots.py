@@ -17,6 +17,7 @@ from skyweave.twin.results.style import (
     SKY,
     VERMILLION,
     check_picture,
+    dates,
     positions,
     save,
     style,
@@ -88,11 +89,7 @@ def _to_the_end(values: pd.Series) -> pd.Series:
 
 
 def _time_axis(axes: Any, utc: Any) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    dates(axes)
     if utc.size:
         axes.set_xlim(utc[0], utc[-1])
     axes.set_xlabel("UTC")

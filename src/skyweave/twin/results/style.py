@@ -74,6 +74,16 @@ def save(figure: Any, out: Path) -> None:
             ) from error
 
 
+def dates(axes: Any) -> None:
+    """Write the times of a horizontal axis, each part of the date once."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    # matplotlib leaves both constructors without types.
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
 def titled(figure: Any, title: str, subtitle: str) -> None:
     """Put a heading at the top, and below it what it is about."""
     line = 0.3 / figure.get_figheight()

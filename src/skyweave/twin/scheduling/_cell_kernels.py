@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from skyweave.constants import GEO_RADIUS_M, SPEED_OF_LIGHT_M_S
 from skyweave.kernels import kernel
-from skyweave.twin.geometry.gso import _nearest_on_circle
+from skyweave.twin.geometry.gso import nearest_on_circle
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -175,7 +175,7 @@ def _separation_deg(
         if step < ARC_STEPS:
             after = _cosine(s0, s1, s2, g0, g1, g2, c_next, sn_next)
         if here >= before and here > after:
-            c_best, sn_best = _nearest_on_circle(s0, s1, s2, g0, g1, g2, c, sn)
+            c_best, sn_best = nearest_on_circle(s0, s1, s2, g0, g1, g2, c, sn)
             if c_best < cos_end:  # it has set: the end of the visible arc is the nearest
                 c_best, sn_best = c, sn
             a0, a1, a2 = c_best - g0, sn_best - g1, -g2
