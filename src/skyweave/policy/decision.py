@@ -10,9 +10,9 @@
     8  nothing                               off: closed by default
 
 Of several records of one rule the earliest in the log decides, of restrictions the tightest (down
-before up), of agreements the highest floor.  A resumption ends suspensions and restrictions of earlier entries in
-its cells.  A cell is licensed where one of the regions that hold it has a licence in force, of
-whichever administration: Skyweave does not choose between claims.
+before up), of agreements the highest floor.  A resumption ends suspensions and restrictions of
+earlier entries in its cells.  A cell is licensed where one of the regions that hold it has a
+licence in force, of whichever administration: Skyweave does not choose between claims.
 
 `decide` is written to be read; `decide_all` gives the same answers for many terminals at once.
 """
@@ -490,11 +490,13 @@ class _Everywhere:
                 rows = rows[covers[self.cell_of[rows]]]
                 best[rows] = index
         # Both hold the last index laid, which is the first in order.
-        return np.maximum(best, everyone[self.cell_of])
+        on_top: IntArray = np.maximum(best, everyone[self.cell_of])
+        return on_top
 
     def _named(self, agreement: Agreement) -> IntArray:
         by_terminal = self._rows(Subject.TERMINAL, agreement.terminal_hashes)
-        return np.union1d(by_terminal, self._rows(Subject.ACCOUNT, agreement.account_hashes))
+        by_account = self._rows(Subject.ACCOUNT, agreement.account_hashes)
+        return np.concatenate([by_terminal, by_account])
 
     def _rows(self, subject: Subject, hashes: Iterable[str]) -> IntArray:
         return self.terminals.rows(self.snapshot.salt, subject, hashes)

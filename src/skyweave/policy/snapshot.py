@@ -312,7 +312,8 @@ def _check(snapshot: Snapshot) -> None:
     for agreement in snapshot.agreements:
         _check_span(agreement, snapshot)
         _check_floor(agreement)
-    for each in (*snapshot.allow_lists, *snapshot.disabled):
+    ending: tuple[AllowList | Disabled, ...] = (*snapshot.allow_lists, *snapshot.disabled)
+    for each in ending:
         _check_span(each, snapshot)
 
 
