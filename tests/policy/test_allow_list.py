@@ -85,7 +85,9 @@ def test_nobody_is_removed_in_silence(asked, text):
     ("changed", "text"),
     [
         ({"until_s": 100}, "ends before it begins"),
-        ({"grace_s": MIN_GRACE_S - 1}, "give at least 72 h"),
+        ({"grace_s": MIN_GRACE_S - 1}, "give 259,200 .72 h. to"),
+        ({"grace_s": 10**9}, "to 31,622,400"),
+        ({"kits": (Listed("a", "c", "s", 0, 10**12),)}, "centuries away"),
         ({"salt": "0f" * 15}, "salt is not 32 hexadecimal"),
         ({"salt": "0F" * 16}, "salt is not 32 hexadecimal"),
         ({"salt": "0f" * 16 + "0"}, "salt is not 32 hexadecimal"),

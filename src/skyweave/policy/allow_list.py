@@ -16,6 +16,8 @@ from skyweave.errors import InputError
 MAX_ENTRIES = 1_000_000
 MIN_REMOVAL_NOTICE_S = 14 * 86_400
 MIN_GRACE_S = 72 * 3600
+MAX_GRACE_S = 366 * 86_400
+_FAR_S = 10**10
 MIN_SALT_DIGITS = 32  # 128 bits
 
 
@@ -126,12 +128,14 @@ def _check(known: AllowList) -> None:
         raise InputError(f"{where}: {len(known.kits):,} kits; at most {MAX_ENTRIES:,} are read")
     if known.until_s <= known.from_s:
         raise InputError(f"{where}: ends before it begins; give a later end")
-    if known.grace_s < MIN_GRACE_S:
+    if not MIN_GRACE_S <= known.grace_s <= MAX_GRACE_S:
         raise InputError(
-            f"{where}: grace of {known.grace_s / 3600:g} h; give at least {MIN_GRACE_S // 3600} h"
+            f"{where}: grace of {known.grace_s} s; give {MIN_GRACE_S:,} (72 h) to {MAX_GRACE_S:,}"
         )
     if not is_salt(known.salt):
         raise InputError(f"{where}: the salt is not {MIN_SALT_DIGITS} hexadecimal digits or more")
+    if any(kit.until_s is not None and kit.until_s > known.until_s + _FAR_S for kit in known.kits):
+        raise InputError(f"{where}: a kit's removal is centuries away; give whole seconds")
     hashes = [kit.kit_hash for kit in known.kits]
     if any(a >= b for a, b in itertools.pairwise(hashes)):
         raise InputError(f"{where}: kits not in ascending order of their hashes, each once")

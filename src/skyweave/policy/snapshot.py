@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,13 +32,17 @@ MAX_BYTES = 256 * 2**20
 MAX_RECORDS = 100_000  # of each kind
 MAX_CELLS_IN_ALL = 4 * MAX_CELLS
 MAX_TEXT = 500  # characters of any id or reason
+MAX_TIME_S = 2**40  # 35,000 years: what is larger is no time in seconds
+MAX_BPS = 10**15
+
+_HEXADECIMAL = re.compile("[0-9a-f]{15}")
 
 
 def _cells(values: object) -> NDArray[np.uint64]:
     """Return cells as read from JSON; pydantic reports the ValueError with its place."""
     if not isinstance(values, list) or len(values) > MAX_CELLS:
         raise ValueError(f"expected a list of at most {MAX_CELLS:,} cells")
-    if not all(isinstance(value, str) and len(value) == 15 for value in values):
+    if not all(isinstance(value, str) and _HEXADECIMAL.fullmatch(value) for value in values):
         raise ValueError("expected H3 cells of 15 hexadecimal digits")
     return np.array([int(value, 16) for value in values], dtype=np.uint64)
 
@@ -358,6 +363,9 @@ def _check_directive(directive: Directive, snapshot: Snapshot) -> None:
     _check_region(where, directive.region_id, snapshot)
     if directive.kind in MUST_EXPIRE and directive.until_s is None:
         raise InputError(f"{where}: {directive.kind} without an end; every reduction expires")
+    for rate_bps in (directive.max_down_bps, directive.max_up_bps):
+        if rate_bps is not None and not 0 <= rate_bps <= MAX_BPS:
+            raise InputError(f"{where}: a rate out of range; give 0 to {MAX_BPS:,} bit/s")
     lifts_known = directive.agreement_id in snapshot.agreement_by_id
     if directive.kind is Kind.LIFT_GUARANTEE and not lifts_known:
         raise InputError(f"{where}: lifts an agreement that is not in the snapshot; name it")
@@ -372,7 +380,8 @@ def _check_floor(agreement: Agreement) -> None:
     floor = agreement.floor
     latency_s = 0.0 if floor.latency_s is None else floor.latency_s
     availability = 1.0 if floor.availability is None else floor.availability
-    in_range = min(floor.down_bps, floor.up_bps) >= 0 and 0.0 <= availability <= 1.0
+    rates_bps = floor.down_bps, floor.up_bps
+    in_range = all(0 <= r <= MAX_BPS for r in rates_bps) and 0.0 <= availability <= 1.0
     if not in_range or not 0.0 <= latency_s < math.inf:
         raise InputError(
             f"agreement {agreement.agreement_id}: a floor out of range; rates and latency_s are "
@@ -381,7 +390,10 @@ def _check_floor(agreement: Agreement) -> None:
 
 
 def _check_span(record: Directive | Agreement | AllowList | Disabled, snapshot: Snapshot) -> None:
-    if record.until_s is not None and record.until_s <= record.from_s:
+    until_s = record.from_s + 1 if record.until_s is None else record.until_s
+    if not -MAX_TIME_S < record.from_s < MAX_TIME_S or until_s > MAX_TIME_S:
+        raise InputError(f"log entry {record.entry}: no time; give whole seconds since 1970 UTC")
+    if until_s <= record.from_s:
         raise InputError(f"log entry {record.entry}: ends before it begins; give a later end")
     if not 0 <= record.entry < snapshot.log_size:
         raise InputError(
