@@ -46,10 +46,9 @@ def _changes_of(node: ast.AST) -> Iterator[tuple[str, Change]]:
     if isinstance(node, ast.Compare) and type(node.ops[0]) in _OTHER:
         new = _OTHER[type(node.ops[0])]
         yield f"comparison to {new.__name__}", lambda: node.ops.__setitem__(0, new())
-    if isinstance(node, ast.BoolOp | ast.BinOp | ast.AugAssign) and type(node.op) in _OTHER:
-        if not isinstance(node, ast.BinOp) or not _is_type_or_text(node):
-            other = _OTHER[type(node.op)]
-            yield f"operator to {other.__name__}", lambda: setattr(node, "op", other())
+    if isinstance(node, ast.BoolOp | ast.BinOp | ast.AugAssign) and _computes(node):
+        other = _OTHER[type(node.op)]
+        yield f"operator to {other.__name__}", lambda: setattr(node, "op", other())
     if isinstance(node, ast.If | ast.IfExp):
         yield "condition negated", lambda: setattr(node, "test", _not(node.test))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.Invert):
@@ -70,11 +69,10 @@ def _not(test: ast.expr) -> ast.expr:
     return ast.UnaryOp(op=ast.Not(), operand=test)
 
 
-def _is_type_or_text(node: ast.BinOp) -> bool:
-    """Return whether an operator joins types, as in `int | None`, or texts: no computation."""
-    sides = (node.left, node.right)
-    texts = (ast.JoinedStr,)
-    return isinstance(node.op, ast.BitOr) or any(isinstance(side, texts) for side in sides)
+def _computes(node: ast.BoolOp | ast.BinOp | ast.AugAssign) -> bool:
+    """Return whether an operator has another, and does not join types, as in `int | None`."""
+    joins_types = isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)
+    return type(node.op) in _OTHER and not joins_types
 
 
 def mutants(source: str) -> Iterator[tuple[int, str, str]]:
