@@ -70,7 +70,7 @@ def asked(policy, terminal=HOSPITAL, cell=HERE, at_s=NOW_S):
     """Return the decision, after checking that the vectorised one is the same."""
     one = decide(policy, terminal, cell, at_s)
     cells = np.array([cell, cell], dtype=np.uint64)
-    assert decide_all(policy, Terminals([terminal] * 2), cells, at_s)[1] == one
+    assert decide_all(policy, Terminals.of([terminal] * 2), cells, at_s)[1] == one
     return one
 
 
@@ -245,7 +245,17 @@ def test_off_the_allow_list_a_terminal_is_warned_and_then_off():
 
 def test_a_shape_that_does_not_fit_is_refused():
     with pytest.raises(InputError, match=r"shape \(2,\); pass \(1,\), one a terminal"):
-        decide_all(snapshot(), Terminals([HOSPITAL]), CELLS[:2], NOW_S)
+        decide_all(snapshot(), Terminals.of([HOSPITAL]), CELLS[:2], NOW_S)
+
+
+def test_columns_of_different_length_are_refused():
+    with pytest.raises(InputError, match="differ in length; give one value a terminal"):
+        Terminals(["a", "b"], ["x"], ["standard"] * 2, [""] * 2)
+
+
+def test_no_terminals_are_no_decisions():
+    found = decide_all(snapshot(ACTIVE), Terminals.of([]), CELLS[:0], NOW_S)
+    assert found.rule.shape == (0,)
 
 
 # Against brute force
@@ -401,7 +411,7 @@ def test_random_policies_agree_with_brute_force(full_counts, record_figure):
             for _ in CELLS
         ]  # fmt: skip
         cells = np.array(rng.choices([0, *CELLS.tolist()], k=len(who)), dtype=np.uint64)
-        together = decide_all(policy, Terminals(who), cells, NOW_S)
+        together = decide_all(policy, Terminals.of(who), cells, NOW_S)
         for n, (each, cell) in enumerate(zip(who, cells.tolist(), strict=True)):
             found = decide(policy, each, cell, NOW_S)
             wrong += told(found) != model(policy, each, cell, NOW_S)

@@ -35,7 +35,6 @@ from skyweave.policy.snapshot import (
     Disabled,
     Floor,
     Kind,
-    PolicyRegion,
     Snapshot,
     Subject,
     holds,
@@ -317,25 +316,49 @@ class Decisions:
 class Terminals:
     """Terminals as columns, with their hashes kept: a table is asked again every slot."""
 
-    def __init__(self, terminals: Sequence[Terminal]) -> None:
-        self.kit_ids = [each.kit_id for each in terminals]
-        names = [each.terminal_id for each in terminals], [each.account_id for each in terminals]
-        self._rows = {s: _rows_by_name(c) for s, c in zip(Subject, names, strict=True)}
-        self.is_lifeline = np.array([t.service_class == LIFELINE_CLASS for t in terminals], bool)
-        self._rows_by_hash: dict[tuple[str, Subject], dict[str, IntArray]] = {}
+    def __init__(
+        self,
+        terminal_ids: Sequence[str],
+        account_ids: Sequence[str],
+        service_classes: Sequence[str],
+        kit_ids: Sequence[str],
+    ) -> None:
+        """Take one text a terminal in each column, "" where there is none."""
+        columns = (terminal_ids, account_ids, service_classes, kit_ids)
+        if len(set(map(len, columns))) != 1:
+            raise InputError("columns of terminals differ in length; give one value a terminal")
+        self.kit_ids = kit_ids
+        self._names = {
+            Subject.TERMINAL: _Names(terminal_ids),
+            Subject.ACCOUNT: _Names(account_ids),
+        }
+        self.is_lifeline = np.array([each == LIFELINE_CLASS for each in service_classes], bool)
+        self._number_by_hash: dict[tuple[str, Subject], dict[str, int]] = {}
         self._kit_hashes: dict[str, list[str]] = {}
+
+    @classmethod
+    def of(cls, terminals: Sequence[Terminal]) -> "Terminals":
+        """Return the columns of some terminals."""
+        return cls(
+            [each.terminal_id for each in terminals],
+            [each.account_id for each in terminals],
+            [each.service_class for each in terminals],
+            [each.kit_id for each in terminals],
+        )
 
     def __len__(self) -> int:
         return len(self.kit_ids)
 
-    def rows(self, salt: str, subject: Subject, hashes: Iterable[str]) -> IntArray:
+    def rows(self, salt: str, subject: Subject, hashes: Sequence[str]) -> IntArray:
         """Return the rows of the terminals, or of the accounts' terminals, with these hashes."""
-        if (salt, subject) not in self._rows_by_hash:
-            by_name = self._rows[subject].items()
-            hashed = {subject_hash(salt, subject, name): rows for name, rows in by_name}
-            self._rows_by_hash[salt, subject] = hashed
-        known = self._rows_by_hash[salt, subject]
-        return np.concatenate([_NO_ROWS, *(known[h] for h in hashes if h in known)])
+        if not hashes:
+            return _NO_ROWS
+        names = self._names[subject]
+        if (salt, subject) not in self._number_by_hash:
+            hashed = {subject_hash(salt, subject, name): n for name, n in names.number.items()}
+            self._number_by_hash[salt, subject] = hashed
+        known = self._number_by_hash[salt, subject]
+        return np.concatenate([_NO_ROWS, *(names.rows(known[h]) for h in hashes if h in known)])
 
     def kit_hashes(self, salt: str) -> list[str]:
         """Return the hash of each terminal's kit under a list's salt."""
@@ -347,11 +370,19 @@ class Terminals:
 _NO_ROWS: IntArray = np.empty(0, dtype=np.int64)
 
 
-def _rows_by_name(names: Sequence[str]) -> dict[str, IntArray]:
-    rows: defaultdict[str, list[int]] = defaultdict(list)
-    for n, name in enumerate(names):
-        rows[name].append(n)
-    return {name: np.array(found, dtype=np.int64) for name, found in rows.items()}
+class _Names:
+    """A column of names: each different one has a number, and a number has its rows."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.number: dict[str, int] = {}
+        numbers = [self.number.setdefault(name, len(self.number)) for name in names]
+        self._order = np.argsort(numbers, kind="stable")
+        counts = np.bincount(np.array(numbers, dtype=np.int64), minlength=len(self.number))
+        self._ends = np.cumsum(counts)
+
+    def rows(self, number: int) -> IntArray:
+        first = self._ends[number - 1] if number else 0
+        return self._order[first : self._ends[number]]
 
 
 def decide_all(
@@ -388,7 +419,7 @@ class _Everywhere:
         """Return which of the cells lie in a region."""
         if region_id not in self._places:
             region = self.snapshot.region_by_id[region_id]
-            self._places[region_id] = np.flatnonzero(_is_in(self.cells, region))
+            self._places[region_id] = np.flatnonzero(_contains(region.cells, self.cells))
         return self._places[region_id]
 
     def covered(self, directive: Directive) -> IntArray:
@@ -475,30 +506,30 @@ class _Everywhere:
         everyone = np.full(self.cells.size, -1)
         effective = [a for a in self.snapshot.agreements if holds(a, self.at_s)]
         for agreement in sorted(effective, key=_highest_floor, reverse=True):
-            covers = np.zeros(self.cells.size, dtype=bool)
-            for region_id in agreement.region_ids:
-                covers[self.places(region_id)] = True
-            for places in (
-                *lifted[agreement.agreement_id], *(waived[name] for name in agreement.exceptions)
-            ):  # fmt: skip
-                covers[places] = False
+            off = [*lifted[agreement.agreement_id], *(waived[e] for e in agreement.exceptions)]
+            places = self._places_of(agreement, off)
             index = self.index(agreement)
             if agreement.is_for_all:
-                everyone[covers] = index
+                everyone[places] = index
             else:
                 rows = self._named(agreement)
-                rows = rows[covers[self.cell_of[rows]]]
-                best[rows] = index
+                best[rows[_contains(places, self.cell_of[rows])]] = index
         # Both hold the last index laid, which is the first in order.
         on_top: IntArray = np.maximum(best, everyone[self.cell_of])
         return on_top
+
+    def _places_of(self, agreement: Agreement, off: Sequence[IntArray]) -> IntArray:
+        """Return the cells of an agreement, ascending, without those where it is off."""
+        places = [self.places(region_id) for region_id in agreement.region_ids]
+        covered = places[0] if len(places) == 1 else np.unique(np.concatenate([_NO_ROWS, *places]))
+        return np.setdiff1d(covered, np.concatenate(off)) if off else covered
 
     def _named(self, agreement: Agreement) -> IntArray:
         by_terminal = self._rows(Subject.TERMINAL, agreement.terminal_hashes)
         by_account = self._rows(Subject.ACCOUNT, agreement.account_hashes)
         return np.concatenate([by_terminal, by_account])
 
-    def _rows(self, subject: Subject, hashes: Iterable[str]) -> IntArray:
+    def _rows(self, subject: Subject, hashes: Sequence[str]) -> IntArray:
         return self.terminals.rows(self.snapshot.salt, subject, hashes)
 
     def _lifted(self) -> defaultdict[str, list[IntArray]]:
@@ -585,9 +616,11 @@ class _Answers:
         )  # fmt: skip
 
 
-def _is_in(cells: NDArray[np.uint64], region: PolicyRegion) -> BoolArray:
-    place = np.minimum(np.searchsorted(region.cells, cells), region.cells.size - 1)
-    return np.asarray(region.cells[place] == cells)
+def _contains(ascending: NDArray[Any], asked: NDArray[Any]) -> BoolArray:
+    if not ascending.size:
+        return np.zeros(asked.shape, dtype=bool)
+    place = np.minimum(np.searchsorted(ascending, asked), ascending.size - 1)
+    return np.asarray(ascending[place] == asked)
 
 
 def _at(values: NDArray[Any], index: IntArray, otherwise: Any) -> NDArray[Any]:
