@@ -56,7 +56,7 @@ def _changes_of(node: ast.AST) -> Iterator[tuple[str, Change]]:
     if isinstance(node, ast.Constant) and type(node.value) in (int, float, bool):
         value = not node.value if isinstance(node.value, bool) else node.value + 1
         yield f"{node.value} to {value}", lambda: setattr(node, "value", value)
-    if isinstance(node, ast.Return) and node.value is not None:
+    if isinstance(node, ast.Return) and ast.unparse(node) not in ("return", "return None"):
         yield "None returned", lambda: setattr(node, "value", ast.Constant(None))
     if isinstance(node, ast.Name) and node.id in _NEIGHBOUR:
         yield (

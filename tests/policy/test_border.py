@@ -216,7 +216,10 @@ def test_a_grace_shorter_than_its_proof_is_refused():
 
 def random_crossing(rng, border, rules):
     """Yield (time, level, whether it truly is beyond) along a straight way with wrong fixes."""
-    speed_m_s, every_s = rng.choice([1.0, 15.0, 30.0, 120.0, 250.0]), rng.choice([15.0, 30.0, 60.0])
+    speed_m_s, every_s = (
+        rng.choice([1.0, 15.0, 30.0, 120.0, 250.0]),
+        rng.choice([15.0, 30.0, 60.0, 60.0]),
+    )
     error_m = rng.uniform(0.0, 5_000.0)
     lat, lon = 47.0 + rng.uniform(-1.0, 1.0), 8.0 + rng.uniform(-1.4, 1.4)
     heading, state = rng.uniform(0.0, 2.0 * math.pi), BorderState()
