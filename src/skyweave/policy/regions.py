@@ -67,8 +67,7 @@ class Region:
     def contains_cells(self, cells: ArrayLike) -> BoolArray:
         """Return which cells (S,), uint64, belong to the region; 0, no cell, does not."""
         asked = np.asarray(cells, dtype=np.uint64)
-        place = np.minimum(np.searchsorted(self.cells, asked), self.cells.size - 1)
-        return np.asarray(self.cells[place] == asked)
+        return _contains(self.cells, asked)
 
     def contains(self, lat_deg: ArrayLike, lon_deg: ArrayLike) -> BoolArray:
         """Return which places (S,) lie in a cell of the region; a place at NaN does not."""
@@ -117,6 +116,36 @@ def region_from_geojson(
     heading = json.dumps(["skyweave.region.v1", rule, boundary_data, polygon_digest, versions])
     digest = _sha256(heading.encode() + b"\n" + cells.astype("<u8").tobytes())
     return Region(region_id, cells, rule, boundary_data, polygon_digest, versions, digest)
+
+
+def margin_rings(cells: CellArray, rings: int) -> NDArray[np.int64]:
+    """Return how deep in their area cells (C,), ascending, lie: 1 at its border, 0 beyond `rings`.
+
+    The margin so lies inside: a cell of ring 1 has a neighbour outside, and one of ring n is n - 1
+    steps from ring 1, through the area.
+    """
+    depth = np.zeros(cells.size, dtype=np.int64)
+    ring = np.array(
+        [n for n, cell in enumerate(cells.tolist()) if not _contains(cells, _disk(cell)).all()],
+        dtype=np.int64,
+    )
+    for n in range(1, rings + 1):
+        depth[ring] = n
+        around = [_disk(cell) for cell in cells[ring].tolist()]
+        near = np.unique(np.concatenate(around)) if around else np.empty(0, dtype=np.uint64)
+        inner = np.searchsorted(cells, near[_contains(cells, near)])
+        ring = inner[depth[inner] == 0]
+    return depth
+
+
+def _disk(cell: int) -> CellArray:
+    """Return a cell and its neighbours."""
+    return np.asarray(h3_cells.grid_disk(cell, 1), dtype=np.uint64)
+
+
+def _contains(cells: CellArray, asked: CellArray) -> BoolArray:
+    place = np.minimum(np.searchsorted(cells, asked), cells.size - 1)
+    return np.asarray(cells[place] == asked)
 
 
 def _always() -> Iterator[int]:
