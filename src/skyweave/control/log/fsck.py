@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skyweave.control.log.checkpoint import Checkpoint
+from skyweave.control.log.durable import read_limited
 from skyweave.control.log.merkle import SubtreeHash, fold, leaf_hash, root
 from skyweave.control.log.store import CHECKPOINT, WITNESSED, LogFolder
 from skyweave.control.log.tiles import (
     ENTRIES,
+    MAX_BUNDLE_BYTES,
     TILE_WIDTH,
     Tile,
     encode_bundle,
@@ -106,7 +108,7 @@ class _Check:
         full = tile._replace(width=TILE_WIDTH).path
         name = tile.path if path.is_file() else full  # one the partial tile grew into
         self.covered.add(name)
-        content = (self.log.folder / name).read_bytes()
+        content = read_limited(self.log.folder / name, MAX_BUNDLE_BYTES, "a file of the log")
         expected = self._expected(tile, levels)
         if content != expected if name == tile.path else not content.startswith(expected):
             self._problem(name, f"not what the log's {size} entries give")

@@ -28,6 +28,13 @@ _SCRYPT = {"n": 2**17, "r": 8, "p": 1}  # 128 MiB and some 0.4 s for each guess
 _KDF = "scrypt-131072-8-1"
 _SALT_BYTES = 16
 _NONCE_BYTES = 12
+# The y coordinates, little-endian, of the points whose order divides 8, and their spellings beyond
+# the field's prime p = 2**255 - 19: signatures under such a key fit almost any message.
+_P = 2**255 - 19
+_ORDER_EIGHT = int.from_bytes(
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
+)
+_SMALL_ORDER = {0, 1, _P - 1, _P, _P + 1, _ORDER_EIGHT, _P - _ORDER_EIGHT}
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -42,6 +49,8 @@ class PublicKey:
             raise InputError(
                 f"public key: found {len(self.raw)} bytes, expected {PUBLIC_KEY_BYTES} of Ed25519"
             )
+        if int.from_bytes(self.raw, "little") & (2**255 - 1) in _SMALL_ORDER:
+            raise InputError("public key: of small order, so it fits any text; make a new key")
 
     @property
     def key_id(self) -> str:
