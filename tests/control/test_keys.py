@@ -117,7 +117,7 @@ def test_a_changed_sealed_file_is_refused(tmp_path, quick):
     for name in ("public", "salt", "nonce", "sealed"):
         changed = other if name == "public" else content[name][::-1].lstrip("=")
         (tmp_path / name).write_text(json.dumps({**content, name: changed}))
-        with pytest.raises(InputError, match="does not open the key|expected"):
+        with pytest.raises(InputError, match=r"does not open the key|expected"):
             load_private_key(tmp_path / name, PASSPHRASE)
 
 

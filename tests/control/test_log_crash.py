@@ -8,22 +8,21 @@ import subprocess
 import sys
 
 import pytest
-
-from skyweave.control.log import LogFolder, LogWriter, create_log, fsck, verify_folder
-from skyweave.control.log import durable
-from skyweave.control.log.checkpoint import parse_checkpoint
-from skyweave.errors import InputError, SkyweaveError
 from tests.support import rfc6962
 from tests.support.made_log import LOG_KEY, ORIGIN, append, make_log
 
-# Appends forever and says after each append what was acknowledged; dies after so many file
-# operations (write, rename, flush: the steps between which a crash can fall), as by kill -9.
+from skyweave.control.log import LogFolder, LogWriter, create_log, durable, fsck, verify_folder
+from skyweave.control.log.checkpoint import parse_checkpoint
+from skyweave.errors import InputError, SkyweaveError
+
+# For each line it reads, forks a child that appends forever and says after each append what was
+# acknowledged.  The child dies, as by kill -9, after so many file operations (write, rename,
+# flush: the steps between which a crash can fall).
 WRITER = """
 import os, signal, sys
 from pathlib import Path
 from skyweave.control.log import LogWriter
 from tests.support.made_log import LOG_KEY
-steps = int(sys.argv[2])
 def counted(function):
     def step(*arguments, **options):
         global steps
@@ -32,35 +31,58 @@ def counted(function):
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments, **options)
     return step
-os.fsync, os.replace = counted(os.fsync), counted(os.replace)
-with LogWriter(Path(sys.argv[1]), LOG_KEY) as log:
-    while True:
-        size = log.checkpoint.size
-        head = log.append([b"entry %d" % (size + n) for n in range(int(sys.argv[3]))])
-        sys.stdout.write(f"{head.size} {head.root.hex()}\\n")
-        sys.stdout.flush()
+def die_writing():
+    os.fsync, os.replace = counted(os.fsync), counted(os.replace)
+    Path.write_bytes = counted(Path.write_bytes)
+    with LogWriter(Path(sys.argv[1]), LOG_KEY) as log:
+        while True:
+            size = log.checkpoint.size
+            head = log.append([b"entry %d" % (size + n) for n in range(batch)])
+            os.write(1, f"{head.size} {head.root.hex()}\\n".encode())
+for line in sys.stdin:
+    steps, batch = map(int, line.split())
+    child = os.fork()
+    if child == 0:
+        die_writing()
+    _, status = os.waitpid(child, 0)
+    os.write(1, f"ended {status}\\n".encode())
 """
 
 
-def killed(folder, steps, batch):
-    """The checkpoints that a writer acknowledged before it was killed."""
-    command = [sys.executable, "-c", WRITER, str(folder), str(steps), str(batch)]
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=120,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(["src", ".", *sys.path])},
-    )  # fmt: skip
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-    lines = (line.split() for line in ended.stdout.splitlines())
+@pytest.fixture
+def writers(tmp_path):
+    """The process whose children write and die."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "log")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["src", ".", *sys.path])}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        yield process
+        process.stdin.close()
+
+
+def killed(process, rng):
+    """The checkpoints that a writer acknowledged before it was killed: (size, root) each."""
+    # Few steps die in recovery or soon after, 400 pass the flush after 64 appends.
+    most, batches = rng.choice(((12, (1, 260)), (30, (3, 90)), (400, (1, 2))))
+    process.stdin.write(f"{rng.randint(1, most)} {rng.choice(batches)}\n")
+    process.stdin.flush()
+    lines = []
+    while not lines or lines[-1][0] != "ended":
+        lines.append(process.stdout.readline().split())
+    assert lines.pop() == ["ended", str(int(signal.SIGKILL))]
     return [(int(size), root) for size, root in lines]
 
 
-def test_no_crash_loses_an_acknowledged_entry_or_forks(tmp_path, full_counts, record_figure):
+def test_no_crash_loses_an_acknowledged_entry_or_forks(
+    tmp_path, writers, full_counts, record_figure
+):
     rng = random.Random(4)
     create_log(tmp_path / "log", ORIGIN, LOG_KEY)
     policy = make_log(tmp_path / "other", [b"x"])
-    points, roots = 500 if full_counts else 8, {}
+    points, roots = 500 if full_counts else 25, {}
     for _ in range(points):
-        said = killed(tmp_path / "log", rng.randint(1, 40), rng.choice((1, 3, 100, 300)))
+        said = killed(writers, rng)
         # Every root the log ever signed, acknowledged or not, must stay the root of its size.
         signed, _ = parse_checkpoint(LogFolder(tmp_path / "log").checkpoint())
         for size, root in [*said, (signed.size, signed.root.hex())]:
@@ -76,17 +98,26 @@ def test_no_crash_loses_an_acknowledged_entry_or_forks(tmp_path, full_counts, re
     record_figure("log: kill -9 points without loss or fork", points, "", "500")
 
 
-def test_a_log_that_was_never_closed_is_whole_again_when_it_is_opened(tmp_path):
-    """Lost power may take every name and block that was not flushed, the journal excepted."""
-    log = tmp_path / "log"
+def test_lost_power_takes_no_acknowledged_entry(tmp_path):
+    """It may take every name and block that was not flushed: here all but the journal."""
+    log, flushed = tmp_path / "log", tmp_path / "flushed"
     create_log(log, ORIGIN, LOG_KEY)
-    append(log, [b"a", b"b"])
-    shutil.copytree(log, tmp_path / "flushed")
-    append(log, [b"c", b"d", b"e"])
-    shutil.copy(log / ".writer/journal", tmp_path / "flushed/.writer/journal")
-    with LogWriter(tmp_path / "flushed", LOG_KEY) as again:
-        assert again.checkpoint.size == 5
-    assert (tmp_path / "flushed/checkpoint").read_bytes() == (log / "checkpoint").read_bytes()
+    append(log, [b"a"] * 250)
+    shutil.copytree(log, flushed)
+    with LogWriter(log, LOG_KEY) as writer:
+        writer.append([b"c"])
+        writer.append([b"d"] * 20)
+        shutil.copy(log / ".writer/journal", flushed / ".writer/journal")
+        said = writer.checkpoint
+        kept = (log / "checkpoint").read_bytes()
+    for lost in (b"", b"\0" * 100, None):  # a checkpoint emptied, of zeros, and as it was before
+        once = shutil.copytree(flushed, tmp_path / f"once {lost!r:.6}".replace("\\", ""))
+        if lost is not None:
+            (once / "checkpoint").write_bytes(lost)
+        with LogWriter(once, LOG_KEY) as again:
+            assert again.checkpoint == said
+        assert (once / "checkpoint").read_bytes() == kept
+        assert LogFolder(once).entry(250, 271) == b"c"
 
 
 def test_a_torn_journal_was_never_signed_and_is_dropped(tmp_path):
@@ -94,12 +125,30 @@ def test_a_torn_journal_was_never_signed_and_is_dropped(tmp_path):
     create_log(log, ORIGIN, LOG_KEY)
     append(log, [b"a"])
     before = shutil.copytree(log, tmp_path / "before")
-    append(log, [b"b" * 50])
-    journal = (log / ".writer/journal").read_bytes()
-    for cut in range(0, len(journal), 7):
+    start = len((log / ".writer/journal").read_bytes())
+    with LogWriter(log, LOG_KEY) as writer:
+        writer.append([b"b" * 50])
+        journal = (log / ".writer/journal").read_bytes()
+    for cut in range(start, len(journal), 7):
         (before / ".writer/journal").write_bytes(journal[:cut])
         with LogWriter(before, LOG_KEY) as again:
             assert again.checkpoint.size == 1
+    for cut in range(0, start, 7):
+        (before / ".writer/journal").write_bytes(journal[:cut])
+        with pytest.raises(InputError, match="not a log's journal; restore"):
+            LogWriter(before, LOG_KEY).__enter__()
+
+
+def test_partial_tiles_stay_until_the_full_one_is_durable(tmp_path):
+    log = tmp_path / "log"
+    create_log(log, ORIGIN, LOG_KEY)
+    with LogWriter(log, LOG_KEY) as writer:
+        writer.append([b"a"] * 255)
+        writer.append([b"b"])
+        assert (log / "tile/0/000.p/255").is_file()
+    assert not (log / "tile/0/000.p").exists()
+    assert not (log / "tile/entries/000.p").exists()
+    assert (log / "tile/0/000").is_file()
 
 
 def test_a_failed_write_closes_the_log_until_it_is_opened_anew(tmp_path, monkeypatch):
@@ -124,9 +173,10 @@ def test_a_failed_write_closes_the_log_until_it_is_opened_anew(tmp_path, monkeyp
 
 def test_a_second_writer_is_refused_and_let_in_later(tmp_path):
     create_log(tmp_path / "log", ORIGIN, LOG_KEY)
-    with LogWriter(tmp_path / "log", LOG_KEY):
-        with pytest.raises(InputError, match="another process is writing the log"):
-            LogWriter(tmp_path / "log", LOG_KEY).__enter__()
+    second = LogWriter(tmp_path / "log", LOG_KEY)
+    refused = pytest.raises(InputError, match="another process is writing the log")
+    with LogWriter(tmp_path / "log", LOG_KEY), refused:
+        second.__enter__()
     append(tmp_path / "log", [b"a"])
     assert LogFolder(tmp_path / "log").entry(0, 1) == b"a"
 

@@ -6,12 +6,12 @@ It needs Python 3.12; RFC 6962 itself is compared with in `test_merkle.py` every
 import random
 
 import pytest
+from tests.support.made_log import LOG_KEY, LOG_VERIFIER, ORIGIN, make_log, witness
 
 from skyweave.control.log import LogFolder, prove
 from skyweave.control.log.checkpoint import parse_checkpoint
 from skyweave.control.log.merkle import inclusion_root, is_consistent, leaf_hash
 from skyweave.control.log.trust import verify_checkpoint
-from tests.support.made_log import LOG_KEY, LOG_VERIFIER, ORIGIN, make_log, witness
 
 aics_tlog = pytest.importorskip("aics_tlog", reason="aics-tlog is absent (it needs Python 3.12)")
 
@@ -21,8 +21,13 @@ def test_its_verifier_accepts_our_cosigned_checkpoint_and_proofs(tmp_path):
     witnesses = [witness(tmp_path, n) for n in range(3)]
     make_log(tmp_path / "log", entries, witnesses)
     log = LogFolder(tmp_path / "log")
-    keys = [each.verifier.text for each in witnesses]
-    assert aics_tlog.verify_checkpoint(log.checkpoint(), LOG_VERIFIER.text, keys, quorum=3).ok
+    key, *keys = (
+        aics_tlog.note.parse_vkey(each.text)
+        for each in (LOG_VERIFIER, *(each.verifier for each in witnesses))
+    )
+    note = aics_tlog.note.parse_note(log.checkpoint())
+    assert aics_tlog.verify_checkpoint(note, key, keys, quorum=3).ok
+    assert not aics_tlog.verify_checkpoint(note, key, keys[:2], quorum=3).ok
     head, _ = parse_checkpoint(log.checkpoint())
     for index in (0, 1, 255, 256, 511, 512, 699):
         proof = list(prove(log, index).proof)

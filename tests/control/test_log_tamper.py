@@ -7,13 +7,13 @@ import sys
 from functools import lru_cache
 
 import pytest
+from tests.support.made_log import append, cosign, make_log, witness
 
 from skyweave.control.log import LogFolder, fsck, parse_receipt, prove, verify_folder
 from skyweave.control.log.proofs import verify_receipt
 from skyweave.control.log.tiles import decode_bundle, encode_bundle, tiles_of
 from skyweave.control.signing.keys import PublicKey
 from skyweave.errors import InputError
-from tests.support.made_log import append, cosign, make_log, witness
 
 ENTRIES = [b"%d" % n for n in range(2000)]
 

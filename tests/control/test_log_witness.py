@@ -5,6 +5,18 @@ import random
 from dataclasses import replace
 
 import pytest
+from tests.support import rfc6962
+from tests.support.made_log import (
+    LOG_KEY,
+    LOG_VERIFIER,
+    NOON_S,
+    ORIGIN,
+    append,
+    cosign,
+    make_log,
+    policy_text,
+    witness,
+)
 
 from skyweave.control.log import (
     LogFolder,
@@ -27,18 +39,6 @@ from skyweave.control.log.witness import WitnessReply, request_body
 from skyweave.control.signing.keys import private_key_from_seed
 from skyweave.control.signing.notes import COSIGNATURE, Note, VerifierKey, sign_note
 from skyweave.errors import InputError, SkyweaveError
-from tests.support import rfc6962
-from tests.support.made_log import (
-    LOG_KEY,
-    LOG_VERIFIER,
-    NOON_S,
-    ORIGIN,
-    append,
-    cosign,
-    make_log,
-    policy_text,
-    witness,
-)
 
 OTHER_KEY = private_key_from_seed(bytes(32))
 

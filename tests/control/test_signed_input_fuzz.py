@@ -4,6 +4,7 @@ import random
 import resource
 
 import pytest
+from tests.support.made_log import LOG_KEY, LOG_VERIFIER, make_log, policy_text, witness
 
 from skyweave.control.log import LogFolder, parse_policy, parse_receipt, prove
 from skyweave.control.log.checkpoint import parse_checkpoint
@@ -13,13 +14,13 @@ from skyweave.control.log.witness import parse_request, request_body
 from skyweave.control.signing.dsse import parse_envelope, sign_envelope
 from skyweave.control.signing.notes import parse_note, parse_verifier_key
 from skyweave.errors import InputError
-from tests.support.made_log import LOG_KEY, LOG_VERIFIER, make_log, policy_text, witness
 
 MEMORY_GROWTH_KIB = 200 * 1024
 PIECES = [
     b"\n", b"\n\n", b" ", b"+", b"=", b"0", b"-1", b"99999999999999999999", b"\x00", b"\xff",
-    "— ".encode(), b"\xc2\xa0", b"\xe2\x80\xa8", b"old 5\n", b"index 0\n", b"extra ", b"quorum none\n",
-    b'{"', b"[[[[", b"\\ud800", b"A" * 43 + b"=\n", b"\xef\xbc\x95", b"\x7f", b"1e999", b"nan",
+    "— ".encode(), b"\xc2\xa0", b"\xe2\x80\xa8", b"old 5\n", b"index 0\n", b"extra ",
+    b"quorum none\n", b'{"', b"[[[[", b"\\ud800",
+    b"A" * 43 + b"=\n", b"\xef\xbc\x95", b"\x7f", b"1e999", b"nan",
 ]  # fmt: skip
 
 
@@ -73,17 +74,24 @@ def spoilt(good, rng):
     return bytes(content)
 
 
+def refusal(read, content):
+    """What a reader says against an input, nothing where it accepts it."""
+    try:
+        read(content)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def test_no_input_crashes_a_reader(samples, full_counts, record_figure):
     rng = random.Random(6)
     inputs = 200_000 if full_counts else 5_000
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in range(inputs):
         read, good = samples[number % len(samples)]
-        try:
-            read(spoilt(good, rng))
-        except InputError as error:
-            assert "\n" not in str(error)
-            assert 20 < len(str(error)) < 400
+        said = refusal(read, spoilt(good, rng))
+        assert "\n" not in said
+        assert said == "" or 20 < len(said) < 400
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < MEMORY_GROWTH_KIB
     record_figure("log: spoilt notes, proofs, envelopes read without a crash", inputs, "", "200k")

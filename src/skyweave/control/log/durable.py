@@ -2,29 +2,47 @@
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from skyweave.errors import InputError
 
+_FLUSHES_AT_ONCE = 16
+
 
 def publish(folder: Path, files: Mapping[str, bytes], staging: Path) -> None:
     """Put files, by their paths under `folder`, in place; when it returns they are durable.
 
-    Readers see each file whole or not at all.  A name is only given once the content is on the
-    disk, and the folders are flushed last, because a name lives in its folder.
+    A name is only given once the content is on the disk, and the folders are flushed last, because
+    a name lives in its folder.
     """
     staged = {path: staging / f"{Path(path).name}.{n}.tmp" for n, path in enumerate(files)}
     for path, content in files.items():
         write_flushed(staged[path], content)
-    touched: set[Path] = set()
-    for path, aside in staged.items():
-        target = folder / path
-        touched |= _make_folders(target.parent) | {target.parent}
-        os.replace(aside, target)
-    for each in touched:
-        flush_folder(each)
+    for each in _name(folder, staged):
+        _flush(each)
+
+
+def place(folder: Path, files: Mapping[str, bytes], staging: Path) -> set[Path]:
+    """Put files in place without waiting for the disk; return what is still to be flushed.
+
+    Readers see each file whole or not at all, as long as the machine has power.
+    """
+    staged = {path: staging / f"{Path(path).name}.{n}.tmp" for n, path in enumerate(files)}
+    for path, content in files.items():
+        staged[path].write_bytes(content)
+    return _name(folder, staged) | {folder / path for path in files}
+
+
+def flush(paths: Iterable[Path]) -> None:
+    """Wait until files and folders are on the disk.
+
+    Several at a time: a journalling file system commits together what waits together.
+    """
+    with ThreadPoolExecutor(_FLUSHES_AT_ONCE) as pool:
+        list(pool.map(_flush, paths))
 
 
 def write_flushed(path: Path, content: bytes) -> None:
@@ -33,15 +51,6 @@ def write_flushed(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def flush_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -70,6 +79,24 @@ def read_limited(path: Path, limit: int, what: str) -> bytes:
     if len(content) > limit:
         raise InputError(f"{path}: more than {limit:,} bytes; expected {what}")
     return content
+
+
+def _name(folder: Path, staged: Mapping[str, Path]) -> set[Path]:
+    """Give staged files their names; return the folders that changed."""
+    touched: set[Path] = set()
+    for path, aside in staged.items():
+        target = folder / path
+        touched |= _make_folders(target.parent) | {target.parent}
+        os.replace(aside, target)
+    return touched
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _make_folders(folder: Path) -> set[Path]:

@@ -3,28 +3,29 @@
 What any web server may publish: `checkpoint`, `tile/` and, for each tree size that witnesses
 cosigned, `witnessed/SIZE`.  The writer's own lock and journal stand in `.writer/`.
 
-Nothing acknowledged is lost and the log never signs two histories, wherever the process dies:
+Nothing acknowledged is lost and the log never signs two histories, wherever the process dies or
+the power fails:
 
-1. the new entries go to the journal, flushed, before anything about them is signed;
-2. bundles and tiles are put in place, flushed;
-3. the checkpoint is signed and replaced last, flushed; only then does `append` return.
+1. new entries go to the journal, flushed, before anything about them is signed;
+2. bundles and tiles are put in place, the checkpoint last; then `append` returns;
+3. now and then, and when the log is closed, all files are flushed and the journal begins anew.
 
-A journal that is whole when the log is opened is carried out again: the same entries give the same
-tiles, root and signature.  A torn one was never signed, and is dropped.  Entries whose append
+What the journal holds is carried out again when the log is opened: the same entries give the same
+tiles, root and signature.  A torn record was never signed, and is dropped.  Entries whose append
 failed may therefore still appear after the log is opened again; look before repeating one.
 """
 
-import hashlib
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from skyweave.control.log.checkpoint import Checkpoint, checkpoint_of, parse_checkpoint
-from skyweave.control.log.durable import locked, publish, read_limited, write_flushed
+from skyweave.control.log.durable import flush, locked, place, publish, read_limited
+from skyweave.control.log.journal import add_batch, begin_journal, read_journal
 from skyweave.control.log.merkle import HASH_BYTES, SubtreeHash, fold, leaf_hash, root
 from skyweave.control.log.tiles import (
     ENTRIES,
@@ -58,8 +59,8 @@ MAX_BATCH_ENTRIES = 4096
 MAX_BATCH_BYTES = 1 << 25
 
 _WRITER = ".writer"
-_JOURNAL_MARK = b"skyweave.append.v1\n"
-_DIGEST_BYTES = 32
+_JOURNALLED_BATCHES = 64  # between flushes of all files
+_JOURNALLED_BYTES = 1 << 26
 _LEVELS = 64 // TILE_HEIGHT
 _CACHED_TILES = 64
 
@@ -138,7 +139,7 @@ def create_log(folder: Path, name: str, key: PrivateKey) -> None:
     staging = folder / _WRITER
     staging.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(staging / "lock", "the log"):
-        write_flushed(staging / "journal", b"")
+        begin_journal(staging / "journal", signed.encode())
         publish(folder, {CHECKPOINT: signed.encode()}, staging)
 
 
@@ -151,21 +152,24 @@ class LogWriter:
         self.note: Note
         self._key = key
         self._staging = folder / _WRITER
+        self._journal = self._staging / "journal"
         self._open = ExitStack()
-        self._broken = False
+        self._broken = True  # until it is open, and after a failure
+        self._batches = 0  # in the journal
+        self._unflushed: set[Path] = set()
+        self._complete: list[Tile] = []  # since the last flush
 
     def __enter__(self) -> Self:
-        note = self.reader.checkpoint()  # says best what is wrong where there is no log
         if not self._staging.is_dir():
-            raise InputError(f"{self.reader.folder}: a copy without {_WRITER}; write at its origin")
+            folder = self.reader.folder
+            raise InputError(f"{folder}: no log, or a copy of one; name the folder it is made in")
         self._open.enter_context(locked(self._staging / "lock", "the log"))
         try:
-            note = self.reader.checkpoint()  # again: the lock's last holder may have replaced it
-            self._load(note)
-            self._carry_out_journal()
+            self._recover()
         except BaseException:
             self._open.close()
             raise
+        self._broken = False
         return self
 
     def __exit__(
@@ -174,17 +178,23 @@ class LogWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._broken = True
-        self._open.close()
+        try:
+            if not self._broken and self._batches:
+                self._flush()
+        finally:
+            self._broken = True
+            self._open.close()
 
     def append(self, entries: Sequence[bytes]) -> Checkpoint:
         """Append entries and return the checkpoint that holds them, once both are durable."""
         _refuse_bad_batch(entries, self.checkpoint.size)
         if self._broken:
             raise SkyweaveError(f"{self.reader.folder}: the log is closed; open it again")
-        self._broken = True  # until all is on the disk: after a failure only opening anew helps
-        write_flushed(self._staging / "journal", _journal(self.checkpoint.size, entries))
+        self._broken = True  # after a failure what is on the disk is unknown: open it anew
+        length = add_batch(self._journal, entries)
         self._commit(entries)
+        if self._batches >= _JOURNALLED_BATCHES or length >= _JOURNALLED_BYTES:
+            self._flush()
         self._broken = False
         return self.checkpoint
 
@@ -209,41 +219,68 @@ class LogWriter:
     def _own_key(self) -> VerifierKey:
         return VerifierKey(self.checkpoint.origin, LOG_SIGNATURE, self._key.public)
 
-    def _load(self, content: bytes) -> None:
-        source = str(self.reader.folder / CHECKPOINT)
-        self.checkpoint, self.note = parse_checkpoint(content, source)
-        if not verified_lines(self.note, [self._own_key()], source):
-            raise InputError(f"{source}: signed by another key; give the key of this log")
+    def _recover(self) -> None:
+        """Start from the checkpoint that was flushed last and carry out the journal again."""
+        journal = read_journal(self._journal)
+        self.checkpoint, self.note = parse_checkpoint(journal.base, str(self._journal))
+        if not verified_lines(self.note, [self._own_key()], str(self._journal)):
+            raise InputError(f"{self._journal}: signed by another key; give the key of this log")
         self._edge = _Edge.of(self.reader, self.checkpoint.size)
         if self._edge.root() != self.checkpoint.root:
             raise InputError(
                 f"{self.reader.folder}: the tiles do not give the checkpoint's root; find the "
                 "damage with skyweave log fsck and restore the folder before writing on"
             )
-
-    def _carry_out_journal(self) -> None:
-        path = self._staging / "journal"
-        limit = MAX_BATCH_BYTES + 2 * MAX_BATCH_ENTRIES + 128
-        pending = _pending(read_limited(path, limit, "the log's journal"), str(path))
-        if pending is None or pending.size + len(pending.entries) <= self.checkpoint.size:
-            return
-        if pending.size != self.checkpoint.size:
+        seen = self._published(lost=bool(journal.batches))
+        history = [self.checkpoint.text]
+        for batch in journal.batches:
+            self._commit(batch)
+            history.append(self.checkpoint.text)
+        if seen is not None and seen not in history:
             raise InputError(
-                f"{self.reader.folder}: the checkpoint has {self.checkpoint.size} entries, the "
-                f"journal follows {pending.size}; the folder was set back, restore all of it"
+                f"{self.reader.folder}: the published checkpoint is not one of the journal's; the "
+                "folder was set back, restore all of it: writing on would fork the log"
             )
-        self._commit(pending.entries)
+        self._merge_published()
+        if journal.batches:
+            self._flush()
+
+    def _published(self, *, lost: bool) -> str | None:
+        """Return the published checkpoint's text; lost power may have taken it, if `lost`."""
+        try:
+            return parse_checkpoint(self.reader.checkpoint(), CHECKPOINT)[0].text
+        except InputError:
+            if not lost:
+                raise
+            return None
+
+    def _merge_published(self) -> None:
+        """Take up the cosignatures that the newest checkpoint already had."""
+        size = self.checkpoint.size
+        if size in self.reader.witnessed_sizes():
+            _, self.note = parse_checkpoint(self.reader.witnessed(size), f"{WITNESSED}/{size}")
+            publish(self.reader.folder, {CHECKPOINT: self.note.encode()}, self._staging)
 
     def _commit(self, entries: Sequence[bytes]) -> None:
+        """Put the files of journalled entries in place, the checkpoint last."""
         files, complete = self._edge.extend(entries)
-        publish(self.reader.folder, files, self._staging)
+        self._unflushed |= place(self.reader.folder, files, self._staging)
         now = Checkpoint(self.checkpoint.origin, self._edge.size, self._edge.root())
         note = _signed(now, self._key)
-        publish(self.reader.folder, {CHECKPOINT: note.encode()}, self._staging)
+        newest = {CHECKPOINT: note.encode()}
+        self._unflushed |= place(self.reader.folder, newest, self._staging)
         self.checkpoint, self.note = now, note
-        for tile in complete:  # the partial tiles that a full one replaces
+        self._complete += complete
+        self._batches += 1
+
+    def _flush(self) -> None:
+        """Make all files durable, begin a new journal, drop partial tiles that a full one holds."""
+        flush(self._unflushed)
+        begin_journal(self._journal, self.note.encode())
+        for tile in self._complete:
             partial = (self.reader.folder / tile.path).with_name(f"{tile.number % 1000:03d}.p")
             shutil.rmtree(partial, ignore_errors=True)
+        self._unflushed, self._complete, self._batches = set(), [], 0
 
 
 class _Edge:
@@ -311,28 +348,6 @@ class _Edge:
     def _hashes(self, level: int, first: int, count: int) -> bytes:
         start = first % TILE_WIDTH * HASH_BYTES
         return bytes(self._levels[level][start : start + count * HASH_BYTES])
-
-
-class _Pending(NamedTuple):
-    """A journal: the entries that were being appended to a log of `size` entries."""
-
-    size: int
-    entries: list[bytes]
-
-
-def _journal(size: int, entries: Sequence[bytes]) -> bytes:
-    content = size.to_bytes(8, "big") + encode_bundle(entries)
-    return _JOURNAL_MARK + hashlib.sha256(content).digest() + content
-
-
-def _pending(journal: bytes, source: str) -> _Pending | None:
-    """Return what a journal holds, None where it is empty or torn."""
-    start = len(_JOURNAL_MARK) + _DIGEST_BYTES
-    content = journal[start:]
-    digest = hashlib.sha256(content).digest()
-    if not content or journal[:start] != _JOURNAL_MARK + digest:
-        return None
-    return _Pending(int.from_bytes(content[:8], "big"), decode_bundle(content[8:], source))
 
 
 def _refuse_bad_batch(entries: Sequence[bytes], size: int) -> None:
