@@ -33,6 +33,7 @@ def counted(function):
     return step
 def die_writing():
     os.fsync, os.replace = counted(os.fsync), counted(os.replace)
+    os.fdatasync = counted(os.fdatasync)
     Path.write_bytes = counted(Path.write_bytes)
     with LogWriter(Path(sys.argv[1]), LOG_KEY) as log:
         while True:
@@ -125,14 +126,17 @@ def test_a_torn_journal_was_never_signed_and_is_dropped(tmp_path):
     create_log(log, ORIGIN, LOG_KEY)
     append(log, [b"a"])
     before = shutil.copytree(log, tmp_path / "before")
-    start = len((log / ".writer/journal").read_bytes())
+    empty = (log / ".writer/journal").read_bytes()
     with LogWriter(log, LOG_KEY) as writer:
         writer.append([b"b" * 50])
         journal = (log / ".writer/journal").read_bytes()
-    for cut in range(start, len(journal), 7):
-        (before / ".writer/journal").write_bytes(journal[:cut])
+    start, end = (len(each.rstrip(b"\0")) for each in (empty, journal))
+    for cut in range(start, end, 7):
+        torn = journal[:cut] + bytes(len(journal) - cut)
+        (before / ".writer/journal").write_bytes(torn if cut % 2 else journal[:cut])
         with LogWriter(before, LOG_KEY) as again:
             assert again.checkpoint.size == 1
+        assert b"bbb" not in (before / ".writer/journal").read_bytes()
     for cut in range(0, start, 7):
         (before / ".writer/journal").write_bytes(journal[:cut])
         with pytest.raises(InputError, match="not a log's journal; restore"):

@@ -1,7 +1,8 @@
 """The writer's journal: what was acknowledged since the log's files were last flushed.
 
 One file: a mark, then records of a length, a SHA-256 and a content.  The first record is the
-checkpoint whose files are all on the disk; each further one a batch that was appended to it.
+checkpoint whose files are all on the disk; each further one a batch that was appended to it.  The
+file is laid out in advance with zeros, so that adding a record changes no metadata: one flush.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from skyweave.errors import InputError
 MAX_JOURNAL_BYTES = 1 << 28
 
 _MARK = b"skyweave.journal.v1\n"
+_ROOM_BYTES = 1 << 17
 _LENGTH_BYTES = 4
 _DIGEST_BYTES = 32
 
@@ -28,17 +30,20 @@ class Journal(NamedTuple):
     batches: list[list[bytes]]
 
 
-def begin_journal(path: Path, base: bytes) -> None:
-    """Start anew from a checkpoint whose files are on the disk."""
-    publish(path.parent, {path.name: _MARK + _record(base)}, path.parent)
+def begin_journal(path: Path, base: bytes) -> int:
+    """Start anew from a checkpoint whose files are on the disk; return where records go on."""
+    head = _MARK + _record(base)
+    publish(path.parent, {path.name: head + bytes(_ROOM_BYTES)}, path.parent)
+    return len(head)
 
 
-def add_batch(path: Path, entries: Sequence[bytes]) -> int:
-    """Add a batch, wait until it is on the disk, and return the journal's length in bytes."""
-    with path.open("ab") as file:
+def add_batch(path: Path, start: int, entries: Sequence[bytes]) -> int:
+    """Add a batch at `start`, wait until it is on the disk, and return where the next one goes."""
+    with path.open("r+b") as file:
+        file.seek(start)
         file.write(_record(encode_bundle(entries)))
         file.flush()
-        os.fsync(file.fileno())
+        os.fdatasync(file.fileno())  # of the metadata, it flushes the length where that grew
         return file.tell()
 
 

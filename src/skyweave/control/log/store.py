@@ -156,6 +156,7 @@ class LogWriter:
         self._open = ExitStack()
         self._broken = True  # until it is open, and after a failure
         self._batches = 0  # in the journal
+        self._journal_end = 0  # in bytes
         self._unflushed: set[Path] = set()
         self._complete: list[Tile] = []  # since the last flush
 
@@ -191,9 +192,9 @@ class LogWriter:
         if self._broken:
             raise SkyweaveError(f"{self.reader.folder}: the log is closed; open it again")
         self._broken = True  # after a failure what is on the disk is unknown: open it anew
-        length = add_batch(self._journal, entries)
+        self._journal_end = add_batch(self._journal, self._journal_end, entries)
         self._commit(entries)
-        if self._batches >= _JOURNALLED_BATCHES or length >= _JOURNALLED_BYTES:
+        if self._batches >= _JOURNALLED_BATCHES or self._journal_end >= _JOURNALLED_BYTES:
             self._flush()
         self._broken = False
         return self.checkpoint
@@ -242,8 +243,7 @@ class LogWriter:
                 "folder was set back, restore all of it: writing on would fork the log"
             )
         self._merge_published()
-        if journal.batches:
-            self._flush()
+        self._flush()  # also without a batch: a torn record must not stay behind the next one
 
     def _published(self, *, lost: bool) -> str | None:
         """Return the published checkpoint's text; lost power may have taken it, if `lost`."""
@@ -276,7 +276,7 @@ class LogWriter:
     def _flush(self) -> None:
         """Make all files durable, begin a new journal, drop partial tiles that a full one holds."""
         flush(self._unflushed)
-        begin_journal(self._journal, self.note.encode())
+        self._journal_end = begin_journal(self._journal, self.note.encode())
         for tile in self._complete:
             partial = (self.reader.folder / tile.path).with_name(f"{tile.number % 1000:03d}.p")
             shutil.rmtree(partial, ignore_errors=True)
