@@ -21,7 +21,7 @@ from skyweave.errors import InputError, SkyweaveError
 WRITER = """
 import os, signal, sys
 from pathlib import Path
-from skyweave.control.log import LogWriter
+from skyweave.control.log import LogWriter, store
 from tests.support.made_log import LOG_KEY
 def counted(function):
     def step(*arguments, **options):
@@ -42,6 +42,7 @@ def die_writing():
             os.write(1, f"{head.size} {head.root.hex()}\\n".encode())
 for line in sys.stdin:
     steps, batch = map(int, line.split())
+    store._JOURNALLED_BATCHES = 20  # so that the files are flushed between appends, too
     child = os.fork()
     if child == 0:
         die_writing()
@@ -64,7 +65,7 @@ def writers(tmp_path):
 
 def killed(process, rng):
     """The checkpoints that a writer acknowledged before it was killed: (size, root) each."""
-    # Few steps die in recovery or soon after, 400 pass the flush after 64 appends.
+    # Few steps die in recovery or soon after; 400 let whole tiles grow between.
     most, batches = rng.choice(((12, (1, 260)), (30, (3, 90)), (400, (1, 2))))
     process.stdin.write(f"{rng.randint(1, most)} {rng.choice(batches)}\n")
     process.stdin.flush()

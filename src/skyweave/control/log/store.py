@@ -59,7 +59,7 @@ MAX_BATCH_ENTRIES = 4096
 MAX_BATCH_BYTES = 1 << 25
 
 _WRITER = ".writer"
-_JOURNALLED_BATCHES = 64  # between flushes of all files
+_JOURNALLED_BATCHES = 512  # between flushes of all files
 _JOURNALLED_BYTES = 1 << 26
 _LEVELS = 64 // TILE_HEIGHT
 _CACHED_TILES = 64
@@ -156,6 +156,7 @@ class LogWriter:
         self._open = ExitStack()
         self._broken = True  # until it is open, and after a failure
         self._batches = 0  # in the journal
+        self._flushed_size = 0  # of the checkpoint that the journal starts from
         self._journal_end = 0  # in bytes
         self._unflushed: set[Path] = set()
         self._complete: list[Tile] = []  # since the last flush
@@ -226,6 +227,7 @@ class LogWriter:
         self.checkpoint, self.note = parse_checkpoint(journal.base, str(self._journal))
         if not verified_lines(self.note, [self._own_key()], str(self._journal)):
             raise InputError(f"{self._journal}: signed by another key; give the key of this log")
+        self._flushed_size = self.checkpoint.size
         self._edge = _Edge.of(self.reader, self.checkpoint.size)
         if self._edge.root() != self.checkpoint.root:
             raise InputError(
@@ -274,13 +276,26 @@ class LogWriter:
         self._batches += 1
 
     def _flush(self) -> None:
-        """Make all files durable, begin a new journal, drop partial tiles that a full one holds."""
-        flush(self._unflushed)
+        """Make all files durable and begin a new journal.
+
+        Partial tiles that a full one replaces go before they ever reach the disk, which costs a
+        fraction of removing them later; those that the old journal starts from go last.
+        """
+        replaced = {self._partials(tile) for tile in self._complete}
+        needed = {self.reader.folder / tile.path for tile in _edge_tiles(self._flushed_size)}
+        spare = {x for x in self._unflushed if x.parent in replaced and x not in needed}
+        for path in spare:
+            path.unlink(missing_ok=True)
+        flush(self._unflushed - spare)
         self._journal_end = begin_journal(self._journal, self.note.encode())
-        for tile in self._complete:
-            partial = (self.reader.folder / tile.path).with_name(f"{tile.number % 1000:03d}.p")
-            shutil.rmtree(partial, ignore_errors=True)
+        self._flushed_size = self.checkpoint.size
+        for folder in replaced:
+            shutil.rmtree(folder, ignore_errors=True)
         self._unflushed, self._complete, self._batches = set(), [], 0
+
+    def _partials(self, tile: Tile) -> Path:
+        """Return the folder of a full tile's partial ones."""
+        return (self.reader.folder / tile._replace(width=1).path).parent
 
 
 class _Edge:
@@ -293,13 +308,14 @@ class _Edge:
 
     @classmethod
     def of(cls, reader: LogFolder, size: int) -> "_Edge":
-        levels = []
-        for level in range(_LEVELS):
-            count = size >> (TILE_HEIGHT * level)
-            tile = Tile(level, count // TILE_WIDTH, count % TILE_WIDTH)
-            levels.append(bytearray(reader.tile(tile) if tile.width else b""))
-        tile = Tile(ENTRIES, size // TILE_WIDTH, size % TILE_WIDTH)
-        return cls(size, reader.bundle(tile) if tile.width else [], levels)
+        levels = [bytearray() for _ in range(_LEVELS)]
+        bundle: list[bytes] = []
+        for tile in _edge_tiles(size):
+            if tile.level == ENTRIES:
+                bundle = reader.bundle(tile)
+            else:
+                levels[tile.level] += reader.tile(tile)
+        return cls(size, bundle, levels)
 
     def root(self) -> bytes:
         return root(self.size, subtree_hashes(self._hashes))
@@ -348,6 +364,16 @@ class _Edge:
     def _hashes(self, level: int, first: int, count: int) -> bytes:
         start = first % TILE_WIDTH * HASH_BYTES
         return bytes(self._levels[level][start : start + count * HASH_BYTES])
+
+
+def _edge_tiles(size: int) -> list[Tile]:
+    """Return the partial tiles and the partial bundle of a tree of `size` entries."""
+    tiles = []
+    for level in range(ENTRIES, _LEVELS):
+        number, width = divmod(size >> (TILE_HEIGHT * max(level, 0)), TILE_WIDTH)
+        if width:
+            tiles.append(Tile(level, number, width))
+    return tiles
 
 
 def _refuse_bad_batch(entries: Sequence[bytes], size: int) -> None:
