@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -25,6 +26,7 @@ from skyweave.control.log import (
     compare,
     create_log,
     forked,
+    fsck,
     parse_policy,
     parse_receipt,
     prove,
@@ -192,6 +194,41 @@ def test_a_monitor_tells_growth_from_a_fork(tmp_path):
         compared = compare(tmp_path / "log", earlier, policy)
         assert compared.outcome == outcome
         assert bool(compared) == (outcome == "grown")
+
+
+def test_two_logs_of_one_policy_are_not_taken_for_each_other(tmp_path):
+    """A trusted log's key must not speak under another's name, nor look like its fork."""
+    make_log(tmp_path / "log", entries_of(3))
+    other = VerifierKey("other.org", LOG_VERIFIER.kind, OTHER_KEY.public)
+    policy = parse_policy(f"log {LOG_VERIFIER.text}\nlog {other.text}\nquorum none".encode())
+    theirs = note_of(entries_of(2), key=OTHER_KEY, origin="other.org")
+    with pytest.raises(InputError, match="compare a log with its own"):
+        compare(tmp_path / "log", theirs, policy)
+    head = Checkpoint(ORIGIN, 2, rfc6962.mth(entries_of(2)))
+    borrowed = Note(head.text, (sign_note(head.text, "other.org", OTHER_KEY),)).encode()
+    with pytest.raises(InputError, match="no signature of the log"):
+        verify_checkpoint(borrowed, policy)
+
+
+def test_a_fork_among_the_cosigned_checkpoints_is_named(tmp_path):
+    policy = make_log(tmp_path / "log", entries_of(6))
+    (tmp_path / "log/witnessed").mkdir()
+    (tmp_path / "log/witnessed/4").write_bytes(note_of(entries_of(4, b"b")))
+    (problem,) = fsck(tmp_path / "log", policy).problems
+    assert "witnessed/4: a FORK: the log signed another history" in problem
+
+
+def test_cosignatures_outlive_a_writer_that_did_not_close(tmp_path):
+    witnesses = [witness(tmp_path, 1)]
+    make_log(tmp_path / "log", entries_of(2))
+    with LogWriter(tmp_path / "log", LOG_KEY) as log:
+        log.append([b"last"])
+        shutil.copytree(tmp_path / "log", tmp_path / "killed")
+    cosign(tmp_path / "killed", witnesses)
+    kept = (tmp_path / "killed/checkpoint").read_bytes()
+    shutil.copy(tmp_path / "log/checkpoint", tmp_path / "killed/checkpoint")
+    with LogWriter(tmp_path / "killed", LOG_KEY):
+        assert (tmp_path / "killed/checkpoint").read_bytes() == kept
 
 
 def test_the_verified_folder_says_what_the_quorum_has_seen(tmp_path):

@@ -116,6 +116,14 @@ def test_a_cosignature_with_another_time_is_refused():
         verified_lines(Note("a\n", (later,)), [key], "note")
 
 
+@pytest.mark.parametrize("time_s", [0, 2**63])
+def test_a_cosignature_without_a_possible_time_is_refused(time_s):
+    key = VerifierKey("example.org/w", COSIGNATURE, KEY.public)
+    line = cosign_note("a\n", "example.org/w", KEY, time_s)
+    with pytest.raises(InputError, match="is not a signature of this text"):
+        verified_lines(Note("a\n", (line,)), [key], "note")
+
+
 def test_a_log_signature_is_no_cosignature():
     log = VerifierKey("example.org/w", LOG_SIGNATURE, KEY.public)
     witness = VerifierKey("example.org/w", COSIGNATURE, KEY.public)

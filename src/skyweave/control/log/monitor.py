@@ -9,6 +9,8 @@ from skyweave.control.log.merkle import consistency_proof, is_consistent
 from skyweave.control.log.store import LogFolder
 from skyweave.control.log.trust import TrustPolicy, verify_checkpoint
 from skyweave.control.log.verify import verify_folder
+from skyweave.control.signing.encoding import shown
+from skyweave.errors import InputError
 
 
 class Outcome(StrEnum):
@@ -48,7 +50,10 @@ def compare(folder: Path, earlier: bytes, policy: TrustPolicy) -> Comparison:
     now = verify_folder(folder, policy, quorum=False).checkpoint
     before = verify_checkpoint(earlier, policy, "the earlier checkpoint", quorum=False).checkpoint
     if before.origin != now.origin:
-        return Comparison(Outcome.FORKED, before, now)
+        raise InputError(
+            f"the earlier checkpoint is of {shown(before.origin)}, the folder of "
+            f"{shown(now.origin)}; compare a log with its own"
+        )
     if before.size > now.size:
         return Comparison(Outcome.BEHIND, before, now)
     proof = consistency_proof(before.size, now.size, LogFolder(folder).subtree(now.size))
