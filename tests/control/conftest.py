@@ -1,5 +1,5 @@
-"""The control plane's tests need its extra."""
+"""The control plane's tests need its extra, which `dev` brings; without it they are left out."""
 
-import pytest
+from importlib.util import find_spec
 
-pytest.importorskip("cryptography", reason="the extra control is absent")
+collect_ignore_glob = [] if find_spec("cryptography") else ["test_*.py"]
