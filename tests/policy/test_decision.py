@@ -216,6 +216,20 @@ def test_no_claim_is_chosen():
     assert asked(snapshot(ACTIVE, regions=(region(), overlapping))).rule is Rule.ACTIVE
 
 
+@pytest.mark.parametrize("first", [{}, {"needs_licence": False, "licences": ()}])
+def test_nobody_is_cut_by_a_second_region_whose_licence_runs_out(first):
+    """Else whoever draws a region over another could let its licence lapse and cut the first."""
+    lapsed = region(name="drawn over it", licences=(licence(until_s=NOW_S),))
+    policy = snapshot(ACTIVE, regions=(region(**first), lapsed))
+    assert asked(policy).rule is Rule.ACTIVE
+    assert asked(snapshot(ACTIVE, regions=(lapsed, region(**first)))).rule is Rule.ACTIVE
+
+
+def test_two_regions_without_a_licence_in_force_make_none():
+    lapsed = tuple(region(name=name, licences=(licence(until_s=NOW_S),)) for name in ("r", "s"))
+    assert asked(snapshot(ACTIVE, regions=lapsed)).rule is Rule.UNLICENSED
+
+
 def test_the_tightest_restriction_counts_and_names_itself():
     loose = directive(Kind.RESTRICT, 2, max_down_bps=9_000)
     tight = directive(Kind.RESTRICT, 3, max_down_bps=1_000, max_up_bps=500)
@@ -354,7 +368,7 @@ def model(policy, who, cell, at_s):
     mine = [r for r in policy.regions if r.region_id in inside]
     valid = [x for r in mine for x in r.licences
              if x.status == "valid" and (x.until_s or at_s + 1) > at_s]  # fmt: skip
-    if any(r.needs_licence for r in mine) and not valid:
+    if mine and all(r.needs_licence for r in mine) and not valid:
         return 1, "", 0, 0, broken, 0
     caps = sorted(
         (no_limit if d.max_down_bps is None else d.max_down_bps,

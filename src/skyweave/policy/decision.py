@@ -11,8 +11,9 @@
 
 Of several records of one rule the earliest in the log decides, of restrictions the tightest (down
 before up), of agreements the highest floor.  A resumption ends suspensions and restrictions of
-earlier entries in its cells.  A cell is licensed where one of the regions that hold it has a
-licence in force, of whichever administration: Skyweave does not choose between claims.
+earlier entries in its cells.  A cell is unlicensed only where every region that holds it needs a
+licence and has none in force, of whichever administration: Skyweave does not choose between
+claims, and a second region drawn over the first cannot switch it off by a licence that runs out.
 
 `decide` is written to be read; `decide_all` gives the same answers for many terminals at once.
 """
@@ -222,8 +223,7 @@ class _Here:
         return min(found, key=_tightest, default=None)
 
     def is_unlicensed(self) -> bool:
-        is_licensed = any(region.is_licensed(self.at_s) for region in self.regions.values())
-        return not is_licensed and any(region.needs_licence for region in self.regions.values())
+        return bool(self.regions) and not any(r.may_serve(self.at_s) for r in self.regions.values())
 
     def guarantee(self) -> Agreement | None:
         found = [a for a in self.snapshot.agreements if self._covers(a)]
@@ -492,12 +492,13 @@ class _Everywhere:
         )
 
     def is_unlicensed(self) -> BoolArray:
-        """Return which cells (U,) lack the licence that one of their regions needs."""
-        needs, has = np.zeros((2, self.cells.size), dtype=bool)
+        """Return which cells (U,) lie only in regions that need a licence and have none."""
+        is_held, may_serve = np.zeros((2, self.cells.size), dtype=bool)
         for region in self.snapshot.regions:
-            needs[self.places(region.region_id)] |= region.needs_licence
-            has[self.places(region.region_id)] |= region.is_licensed(self.at_s)
-        return needs & ~has
+            places = self.places(region.region_id)
+            is_held[places] = True
+            may_serve[places] |= region.may_serve(self.at_s)
+        return is_held & ~may_serve
 
     def guarantee(self) -> IntArray:
         """Return each terminal's agreement of the highest floor, as an index of `records`."""

@@ -116,6 +116,10 @@ class PolicyRegion:
         """Return whether any administration's licence is valid at a time, s since 1970 UTC."""
         return any(licence.is_valid(at_s) for licence in self.licences)
 
+    def may_serve(self, at_s: int) -> bool:
+        """Return whether the law allows service at a time: licensed, or no licence is needed."""
+        return not self.needs_licence or self.is_licensed(at_s)
+
     def has_cell(self, cell: int) -> bool:
         """Return whether a cell belongs to the region; 0, no cell, does not."""
         wanted = np.uint64(cell)  # a plain integer would be compared as a float
