@@ -1,0 +1,1 @@
+"""What the public log means: charters, regions, agreements, requests, directives; pure."""
