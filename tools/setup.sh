@@ -61,7 +61,7 @@ if [ "$wanted" = ns3 ]; then
     exit 0
 fi
 
-extras=
+extras='[control]'
 [ "$wanted" = dev ] && extras='[dev,bench,docs]'
 patiently "making .venv with $("$python" -V)" "$python" -m venv .venv
 patiently "installing Skyweave and what it needs" .venv/bin/python -m pip install --disable-pip-version-check -e ".$extras"
