@@ -15,8 +15,6 @@ from skyweave.policy.decision import (
     Decision,
     Rule,
     State,
-    Terminal,
-    Terminals,
     decide,
     decide_all,
 )
@@ -35,6 +33,7 @@ from skyweave.policy.snapshot import (
     Subject,
     subject_hash,
 )
+from skyweave.policy.terminals import Terminal, Terminals
 
 SALT = "5a" * 16
 NOW_S = 1_000_000
@@ -260,11 +259,6 @@ def test_off_the_allow_list_a_terminal_is_warned_and_then_off():
 def test_a_shape_that_does_not_fit_is_refused():
     with pytest.raises(InputError, match=r"shape \(2,\); pass \(1,\), one a terminal"):
         decide_all(snapshot(), Terminals.of([HOSPITAL]), CELLS[:2], NOW_S)
-
-
-def test_columns_of_different_length_are_refused():
-    with pytest.raises(InputError, match="differ in length; give one value a terminal"):
-        Terminals(["a", "b"], ["x"], ["standard"] * 2, [""] * 2)
 
 
 def test_no_terminals_are_no_decisions():

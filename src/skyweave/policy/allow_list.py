@@ -6,18 +6,23 @@ is not listed is warned and keeps service through a grace period, first.
 """
 
 import bisect
-import hashlib
-import hmac
+import functools
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from skyweave.errors import InputError
+from skyweave.policy.salted import salted_hash
 
 MAX_ENTRIES = 1_000_000
 MIN_REMOVAL_NOTICE_S = 14 * 86_400
 MIN_GRACE_S = 72 * 3600
 MAX_GRACE_S = 366 * 86_400
 _FAR_S = 10**10
+NEVER_S = 2**62
 MIN_SALT_DIGITS = 32  # 128 bits
 
 
@@ -52,9 +57,18 @@ class AllowList:
 
     def find(self, hashed: str) -> Listed | None:
         """Return the kit's line in the list, whether in force or not."""
-        place = bisect.bisect_left(self.kits, hashed, key=lambda kit: kit.kit_hash)
-        found = self.kits[place : place + 1]
-        return found[0] if found and found[0].kit_hash == hashed else None
+        place = self._place_of.get(hashed)
+        return None if place is None else self.kits[place]
+
+    @functools.cached_property
+    def _place_of(self) -> dict[str, int]:
+        return {kit.kit_hash: place for place, kit in enumerate(self.kits)}
+
+    @functools.cached_property
+    def _spans_s(self) -> NDArray[np.int64]:
+        """From and until when each kit is listed (2, K), and after them one that never is."""
+        spans = [(k.from_s, NEVER_S if k.until_s is None else k.until_s) for k in self.kits]
+        return np.array([*spans, (NEVER_S, NEVER_S)], dtype=np.int64).T
 
     def is_effective(self, at_s: int) -> bool:
         """Return whether the region is in allow-list mode at a time, s since 1970 UTC."""
@@ -71,10 +85,20 @@ class AllowList:
         left_s = kit.until_s if kit is not None and kit.until_s is not None else self.from_s
         return max(self.from_s, left_s) + self.grace_s
 
+    def standing(
+        self, hashes: Sequence[str], at_s: int
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Return for many kits (K,) what `has` and `grace_until_s` return for one."""
+        place = np.array([self._place_of.get(each, -1) for each in hashes], dtype=np.int64)
+        from_s, until_s = self._spans_s[:, place]
+        left_s = np.where(until_s < NEVER_S, until_s, self.from_s)
+        is_listed = (from_s <= at_s) & (at_s < until_s)
+        return is_listed, np.maximum(self.from_s, left_s) + self.grace_s
+
 
 def kit_hash(salt: str, kit_id: str) -> str:
     """Return what stands for a kit: HMAC-SHA256 of its id under the list's salt, hexadecimal."""
-    return hmac.new(bytes.fromhex(salt), kit_id.encode(), hashlib.sha256).hexdigest()
+    return salted_hash(salt)(kit_id)
 
 
 def with_kit(

@@ -41,9 +41,11 @@ from skyweave.policy.snapshot import (
     holds,
     subject_hash,
 )
+from skyweave.policy.terminals import LIFELINE_CLASS
+from skyweave.policy.terminals import Terminal as Terminal  # callers find them here too
+from skyweave.policy.terminals import Terminals as Terminals
 
 LIFELINE_BPS = 64_000  # text-class service
-LIFELINE_CLASS = "lifeline"
 NO_LIMIT_BPS = np.iinfo(np.int64).max
 
 _ACTIVATES = (Kind.ACTIVATE, Kind.RESUME, Kind.EMERGENCY_ACTIVATE)
@@ -84,16 +86,6 @@ _REASON = {
     Rule.NOT_LISTED: Reason.ROAM_RESTRICTED,
     Rule.CLOSED: Reason.CELL_IS_DISABLED,
 }
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """What a decision knows of a terminal; its position is only the cell it is in."""
-
-    terminal_id: str
-    account_id: str = ""
-    service_class: str = "standard"
-    kit_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -313,76 +305,7 @@ class Decisions:
         return self.records[index] if index >= 0 else None
 
 
-class Terminals:
-    """Terminals as columns, with their hashes kept: a table is asked again every slot."""
-
-    def __init__(
-        self,
-        terminal_ids: Sequence[str],
-        account_ids: Sequence[str],
-        service_classes: Sequence[str],
-        kit_ids: Sequence[str],
-    ) -> None:
-        """Take one text a terminal in each column, "" where there is none."""
-        columns = (terminal_ids, account_ids, service_classes, kit_ids)
-        if len(set(map(len, columns))) != 1:
-            raise InputError("columns of terminals differ in length; give one value a terminal")
-        self.kit_ids = kit_ids
-        self._names = {
-            Subject.TERMINAL: _Names(terminal_ids),
-            Subject.ACCOUNT: _Names(account_ids),
-        }
-        self.is_lifeline = np.array([each == LIFELINE_CLASS for each in service_classes], bool)
-        self._number_by_hash: dict[tuple[str, Subject], dict[str, int]] = {}
-        self._kit_hashes: dict[str, list[str]] = {}
-
-    @classmethod
-    def of(cls, terminals: Sequence[Terminal]) -> "Terminals":
-        """Return the columns of some terminals."""
-        return cls(
-            [each.terminal_id for each in terminals],
-            [each.account_id for each in terminals],
-            [each.service_class for each in terminals],
-            [each.kit_id for each in terminals],
-        )
-
-    def __len__(self) -> int:
-        return len(self.kit_ids)
-
-    def rows(self, salt: str, subject: Subject, hashes: Sequence[str]) -> IntArray:
-        """Return the rows of the terminals, or of the accounts' terminals, with these hashes."""
-        if not hashes:
-            return _NO_ROWS
-        names = self._names[subject]
-        if (salt, subject) not in self._number_by_hash:
-            hashed = {subject_hash(salt, subject, name): n for name, n in names.number.items()}
-            self._number_by_hash[salt, subject] = hashed
-        known = self._number_by_hash[salt, subject]
-        return np.concatenate([_NO_ROWS, *(names.rows(known[h]) for h in hashes if h in known)])
-
-    def kit_hashes(self, salt: str) -> list[str]:
-        """Return the hash of each terminal's kit under a list's salt."""
-        if salt not in self._kit_hashes:
-            self._kit_hashes[salt] = [kit_hash(salt, kit_id) for kit_id in self.kit_ids]
-        return self._kit_hashes[salt]
-
-
 _NO_ROWS: IntArray = np.empty(0, dtype=np.int64)
-
-
-class _Names:
-    """A column of names: each different one has a number, and a number has its rows."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.number: dict[str, int] = {}
-        numbers = [self.number.setdefault(name, len(self.number)) for name in names]
-        self._order = np.argsort(numbers, kind="stable")
-        counts = np.bincount(np.array(numbers, dtype=np.int64), minlength=len(self.number))
-        self._ends = np.cumsum(counts)
-
-    def rows(self, number: int) -> IntArray:
-        first = self._ends[number - 1] if number else 0
-        return self._order[first : self._ends[number]]
 
 
 def decide_all(
@@ -563,11 +486,12 @@ class _Everywhere:
         is_listed = np.zeros(len(self.terminals), dtype=bool)
         effective = [a for a in self.snapshot.allow_lists if a.is_effective(self.at_s)]
         for each in sorted(effective, key=_in_log, reverse=True):
-            index, hashes = self.index(each), self.terminals.kit_hashes(each.salt)
-            for n in self._rows_in(each.region_id).tolist():
-                first[n] = index
-                is_listed[n] |= each.has(hashes[n], self.at_s)
-                until_s[n] = max(until_s[n], each.grace_until_s(hashes[n]))
+            rows = self._rows_in(each.region_id)
+            kits, kit_of = self.terminals.kits(rows)
+            has, grace_s = each.standing(self.terminals.kit_hashes(each.salt, kits), self.at_s)
+            first[rows] = self.index(each)
+            is_listed[rows] |= has[kit_of]
+            until_s[rows] = np.maximum(until_s[rows], grace_s[kit_of])
         is_missing = (first >= 0) & ~is_listed
         in_grace = is_missing & (self.at_s < until_s)
         answers.warned_until_s = np.where(in_grace & answers.is_on(), until_s, 0)

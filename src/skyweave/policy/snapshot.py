@@ -8,7 +8,6 @@ salted hashes.  Its JSON is canonical, so that equal snapshots are equal bytes a
 import dataclasses
 import functools
 import hashlib
-import hmac
 import json
 import math
 import re
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from skyweave.errors import InputError
 from skyweave.policy.allow_list import MIN_SALT_DIGITS, AllowList, Listed, is_salt
 from skyweave.policy.regions import CELL_RESOLUTION, MAX_CELLS
+from skyweave.policy.salted import salted_hash
 
 FORMAT = "skyweave.policy-snapshot.v1"
 MAX_BYTES = 256 * 2**20
@@ -198,7 +198,12 @@ class Disabled:
 
 def subject_hash(salt: str, subject: Subject, name: str) -> str:
     """Return what stands for a terminal or account: HMAC-SHA256 under the snapshot's salt."""
-    return hmac.new(bytes.fromhex(salt), f"{subject}\0{name}".encode(), hashlib.sha256).hexdigest()
+    return salted_hash(salt)(subject_text(subject, name))
+
+
+def subject_text(subject: Subject, name: str) -> str:
+    """Return what is hashed: no account's text is that of a terminal."""
+    return f"{subject}\0{name}"
 
 
 def holds(record: "Directive | Agreement | Disabled | Licence", at_s: int) -> bool:
@@ -257,7 +262,7 @@ def snapshot_from_json(content: bytes, source: str = "policy snapshot") -> Snaps
             "draw its regions coarser"
         )
     try:
-        snapshot: Snapshot = _READER.validate_json(content)
+        snapshot = _reader().validate_json(content)
     except pydantic.ValidationError as error:
         raise InputError(f"{source}: {_first(error)}; make the snapshot again") from None
     except InputError as error:
@@ -410,7 +415,11 @@ def _check_span(record: Directive | Agreement | AllowList | Disabled, snapshot: 
 
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _RECORDS = (Licence, Claim, PolicyRegion, Directive, Floor, Agreement, Disabled, Snapshot)
-for _record in (*_RECORDS, AllowList, Listed):
-    # Set here and not in the classes, so that they stay plain and their fields theirs.
-    setattr(_record, "__pydantic_config__", _STRICT)  # noqa: B010
-_READER = pydantic.TypeAdapter(Snapshot)
+
+
+@functools.cache  # built on first use: most programs read no snapshot
+def _reader() -> pydantic.TypeAdapter[Snapshot]:
+    for record in (*_RECORDS, AllowList, Listed):
+        # Set here and not in the classes, so that they stay plain and their fields theirs.
+        setattr(record, "__pydantic_config__", _STRICT)  # noqa: B010
+    return pydantic.TypeAdapter(Snapshot)
