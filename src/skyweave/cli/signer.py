@@ -1,0 +1,76 @@
+"""Options of commands that sign, or that ask what holds at a time."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skyweave.errors import InputError
+from skyweave.time import parse_utc
+
+PASSPHRASE_VARIABLE = "SKYWEAVE_PASSPHRASE"
+MAX_PASSPHRASE_BYTES = 4096
+
+LogFolder = Annotated[Path, typer.Argument(metavar="LOG", help="The log's folder, or a copy.")]
+KeyFile = Annotated[Path, typer.Option("--key", help="Your key file; it never leaves here.")]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(help=f"A file with the key's passphrase. [${PASSPHRASE_VARIABLE}, or asked]"),
+]
+OutParcel = Annotated[
+    Path, typer.Option("--out", help="The parcel to write, for the keeper of the log.")
+]
+Now = Annotated[
+    str | None, typer.Option("--now", help="UTC instead of the clock: for replays and tests.")
+]
+Genesis = Annotated[
+    str | None, typer.Option(help="The genesis digest that you were told: another log is refused.")
+]
+WithoutQuorum = Annotated[
+    bool, typer.Option("--no-quorum", help="Read also what no quorum of witnesses has seen.")
+]
+
+
+def now_s(given: str | None) -> int:
+    """Return the time that was given, or the clock's: whole seconds since 1970 UTC."""
+    return int(time.time()) if given is None else utc_s(given, "--now")
+
+
+def utc_s(given: str, where: str) -> int:
+    """Return whole seconds since 1970 UTC of a time as the user wrote it."""
+    return int(parse_utc(given, where).astype("datetime64[s]").astype(int))
+
+
+def passphrase(key: Path, file: Path | None) -> str | None:
+    """Return the passphrase of a sealed key from where it was given, asking a person last."""
+    if file is not None:
+        return _first_line(file)
+    given = os.environ.get(PASSPHRASE_VARIABLE)
+    if given is not None:
+        return given
+    if sys.stdin.isatty() and _is_sealed(key):
+        return str(typer.prompt(f"Passphrase of {key}", hide_input=True, err=True))
+    return None
+
+
+def _first_line(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            line = opened.read(MAX_PASSPHRASE_BYTES).decode("utf-8").split("\n")[0]
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{file}: not UTF-8 text; write the passphrase in its first line"
+        ) from None
+    if not line:
+        raise InputError(f"{file}: its first line is empty; write the passphrase there")
+    return line
+
+
+def _is_sealed(key: Path) -> bool:
+    try:
+        return b'"sealed"' in key.read_bytes()[:MAX_PASSPHRASE_BYTES]
+    except OSError:
+        return False  # reading the key says what is wrong
