@@ -34,9 +34,12 @@ MAX_NAMES = 1_000
 
 def _seconds(value: object) -> object:
     """Return whole seconds since 1970 UTC of a time as TOML or an option has it."""
-    if isinstance(value, str | datetime):
+    if not isinstance(value, str | datetime):
+        return value
+    try:
         return int(parse_utc(value).astype("datetime64[s]").astype(int))
-    return value
+    except InputError as error:
+        raise ValueError(str(error)) from None  # pydantic adds which key it is
 
 
 Utc = Annotated[int, pydantic.Field(ge=0, le=MAX_TIME_S), pydantic.BeforeValidator(_seconds)]
@@ -180,10 +183,9 @@ def _advice(error: ErrorDetails, model: type[pydantic.BaseModel]) -> str:
 
 
 def _keys(model: type[pydantic.BaseModel], parents: tuple[int | str, ...]) -> list[str]:
-    inner = (
-        {"licence": LicenceDraft, "floor": FloorRecord}.get(str(parents[0])) if parents else None
-    )
-    return [field.alias or name for name, field in (inner or model).model_fields.items()]
+    parts: dict[str, type[pydantic.BaseModel]] = {"licence": LicenceDraft, "floor": FloorRecord}
+    inner = parts.get(str(parents[0]), model) if parents else model
+    return [field.alias or name for name, field in inner.model_fields.items()]
 
 
 def _shown(value: object) -> str:
