@@ -4,6 +4,7 @@ A ```python block runs as it stands.  In a ```console block each line beginning 
 and the lines below it must appear in its output in order; `...` stands for anything.  A block with
 a title, ```toml title="mine.toml", is a file that the reader saves under that name.  Blocks of
 one page run in order, in one folder, after a `skyweave demo` whose run lies there as `demo`.
+A command that is refused on purpose is followed by `$ echo $?` and its exit status.
 
 A plain `skyweave` command runs in this process, which has the kernels loaded; anything with more
 shell in it runs in a shell.
@@ -29,6 +30,7 @@ BLOCK = re.compile(
     r'^```(?:(python|console)|\w+ title="([\w.-]+)")\n(.*?)^```$', re.MULTILINE | re.DOTALL
 )
 MORE_SHELL = re.compile(r"[|&;<>$*?`\\]|--workers")  # spawned workers need a process of their own
+ASK_STATUS = "echo $?"
 SET_UP = ("git clone", "cd ", "make ")  # shown to a newcomer; the proof of a fresh clone runs them
 
 
@@ -57,22 +59,27 @@ def test_a_page_s_examples_run_and_say_what_the_page_says(page, demo_folder):
         elif language == "python":
             _run(f"{sys.executable} -W error -", demo_folder, stdin=text)
         else:
-            for command, shown in _commands(text):
-                _assert_shown(shown, _run(command, demo_folder), command)
+            for command, shown, status in _commands(text):
+                output = _run(command, demo_folder, status=status)
+                _assert_shown(shown, output, command)
 
 
 def _commands(text):
-    """Yield each command of a console block with the output lines shown below it."""
-    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-        command, _, shown = part.partition("\n")
-        if not command.startswith(SET_UP):
-            yield command, [line.strip() for line in shown.splitlines() if line.strip()]
+    """Yield each command of a console block, the output lines shown below it, its exit status."""
+    parts = [part.partition("\n") for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]]
+    for (command, _, shown), following in zip(parts, [*parts[1:], ("", "", "")], strict=True):
+        if not command.startswith((*SET_UP, ASK_STATUS)):
+            status = int(following[2]) if following[0] == ASK_STATUS else 0
+            yield command, [line.strip() for line in shown.splitlines() if line.strip()], status
 
 
-def _run(command, folder, stdin=None):
+def _run(command, folder, stdin=None, status=0):
     if command.startswith("skyweave ") and not MORE_SHELL.search(command):
-        return _run_here(shlex.split(command), folder)
-    return _run_in_shell(command, folder, stdin)
+        code, out, err = _run_here(shlex.split(command), folder)
+    else:
+        code, out, err = _run_in_shell(command, folder, stdin)
+    assert code == status, f"{command}\n{out}\n{err}"
+    return out + err if status else out
 
 
 def _run_here(words, folder):
@@ -87,9 +94,8 @@ def _run_here(words, folder):
         try:
             main()
         except SystemExit as ended:
-            code = ended.code
-    assert not code, f"{shlex.join(words)}\n{out.getvalue()}\n{err.getvalue()}"
-    return out.getvalue()
+            code = ended.code or 0
+    return code, out.getvalue(), err.getvalue()
 
 
 def _run_in_shell(command, folder, stdin):
@@ -98,8 +104,7 @@ def _run_in_shell(command, folder, stdin):
         command, shell=True, cwd=folder, input=stdin, capture_output=True, text=True,
         env=os.environ | {"PATH": scripts, "COLUMNS": "120"},
     )  # fmt: skip
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return done.returncode, done.stdout, done.stderr
 
 
 def _assert_shown(shown, output, command):
