@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -70,9 +71,14 @@ def locked(path: Path, what: str) -> Iterator[None]:
 
 
 def read_limited(path: Path, limit: int, what: str) -> bytes:
-    """Return a file's content, refused with advice where it is absent or too long."""
+    """Return a file's content, refused with advice where it is absent, too long or no plain file.
+
+    A folder from a stranger may hold a named pipe, which would never answer.
+    """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InputError(f"{path}: not a plain file; expected {what}")
             content = file.read(limit + 1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; expected {what}") from None
@@ -89,6 +95,10 @@ def _name(folder: Path, staged: Mapping[str, Path]) -> set[Path]:
         touched |= _make_folders(target.parent) | {target.parent}
         os.replace(aside, target)
     return touched
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _flush(path: Path) -> None:

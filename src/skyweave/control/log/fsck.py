@@ -1,5 +1,6 @@
 """Check every byte of a log's folder against its signed checkpoint."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ from skyweave.errors import InputError
 MAX_PROBLEMS = 100
 MAX_STRAY = 1000
 
-_WRITER_FOLDER = ".writer"
+# The writer's own, and what stands beside the log: `control.objects` checks that.
+_BESIDE = frozenset({".writer", "objects", "private"})
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,10 @@ class _Check:
         self.problems.append(f"{self.log.folder / name}: {what}; restore it from another copy")
 
     def _files(self) -> Iterator[str]:
-        for path in sorted(self.log.folder.rglob("*")):
-            name = path.relative_to(self.log.folder)
-            if name.parts[0] != _WRITER_FOLDER and not path.is_dir():
-                yield name.as_posix()
+        for at, folders, names in os.walk(self.log.folder):
+            place = Path(at).relative_to(self.log.folder)
+            folders[:] = sorted(set(folders) - _BESIDE) if at == str(self.log.folder) else folders
+            yield from sorted((place / name).as_posix() for name in names)
 
 
 def _subtree(levels: Sequence[Sequence[bytes]]) -> SubtreeHash:

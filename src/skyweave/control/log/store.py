@@ -16,8 +16,8 @@ failed may therefore still appear after the log is opened again; look before rep
 """
 
 import shutil
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -143,6 +143,14 @@ def create_log(folder: Path, name: str, key: PrivateKey) -> None:
         publish(folder, {CHECKPOINT: signed.encode()}, staging)
 
 
+def add_cosignatures(
+    folder: Path, note: Note, lines: Iterable[SignatureLine], log_keys: Sequence[VerifierKey]
+) -> None:
+    """Publish witnesses' verified lines as `LogWriter.add_cosignatures` does, without its key."""
+    with _sole_writer(folder):
+        _add_cosignatures(LogFolder(folder), note, lines, log_keys)
+
+
 class LogWriter:
     """The one writer of a log; use it in a `with` block, so that its lock is let go of."""
 
@@ -162,10 +170,7 @@ class LogWriter:
         self._complete: list[Tile] = []  # since the last flush
 
     def __enter__(self) -> Self:
-        if not self._staging.is_dir():
-            folder = self.reader.folder
-            raise InputError(f"{folder}: no log, or a copy of one; name the folder it is made in")
-        self._open.enter_context(locked(self._staging / "lock", "the log"))
+        self._open.enter_context(_sole_writer(self.reader.folder))
         try:
             self._recover()
         except BaseException:
@@ -205,17 +210,8 @@ class LogWriter:
 
         The lines must have been verified; `witness.ask_witness` returns only such.
         """
-        source = "the cosigned checkpoint"
-        size = checkpoint_of(note, source).size
-        if not verified_lines(note, [self._own_key()], source) or size > self.checkpoint.size:
-            raise InputError(f"{source} is not of this log; ask the witnesses for its own")
-        if size in self.reader.witnessed_sizes():
-            _, note = parse_checkpoint(self.reader.witnessed(size), f"{WITNESSED}/{size}")
-        for line in lines:
-            note = note.with_line(line)
-        publish(self.reader.folder, {f"{WITNESSED}/{size}": note.encode()}, self._staging)
-        if size == self.checkpoint.size:
-            publish(self.reader.folder, {CHECKPOINT: note.encode()}, self._staging)
+        note = _add_cosignatures(self.reader, note, lines, [self._own_key()])
+        if note.text == self.note.text:
             self.note = note
 
     def _own_key(self) -> VerifierKey:
@@ -364,6 +360,41 @@ class _Edge:
     def _hashes(self, level: int, first: int, count: int) -> bytes:
         start = first % TILE_WIDTH * HASH_BYTES
         return bytes(self._levels[level][start : start + count * HASH_BYTES])
+
+
+@contextmanager
+def _sole_writer(folder: Path) -> Iterator[None]:
+    if not (folder / _WRITER).is_dir():
+        raise InputError(f"{folder}: no log, or a copy of one; name the folder it is made in")
+    with locked(folder / _WRITER / "lock", "the log"):
+        yield
+
+
+def _add_cosignatures(
+    log: LogFolder, note: Note, lines: Iterable[SignatureLine], log_keys: Sequence[VerifierKey]
+) -> Note:
+    """Publish lines for a checkpoint of the log, the lock being held; return it with all lines."""
+    source = "the cosigned checkpoint"
+    cosigned = checkpoint_of(note, source)
+    newest, _ = parse_checkpoint(log.checkpoint(), CHECKPOINT)
+    is_own = (cosigned.origin, True) == (newest.origin, cosigned.size <= newest.size)
+    if not is_own or not verified_lines(note, log_keys, source):
+        raise InputError(f"{source} is not of this log; ask the witnesses for its own")
+    name = f"{WITNESSED}/{cosigned.size}"
+    if cosigned.size in log.witnessed_sizes():
+        known, note_before = parse_checkpoint(log.witnessed(cosigned.size), name)
+        if known != cosigned:
+            raise InputError(
+                f"{log.folder / name}: a FORK: the log signed another history; keep both files"
+            )
+        note = note_before
+    for line in lines:
+        note = note.with_line(line)
+    staging = log.folder / _WRITER
+    publish(log.folder, {name: note.encode()}, staging)
+    if cosigned == newest:
+        publish(log.folder, {CHECKPOINT: note.encode()}, staging)
+    return note
 
 
 def _edge_tiles(size: int) -> list[Tile]:

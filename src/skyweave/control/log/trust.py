@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from skyweave.control.log.checkpoint import Checkpoint, checkpoint_of
+from skyweave.control.log.merkle import EMPTY_ROOT
 from skyweave.control.signing.encoding import shown
 from skyweave.control.signing.notes import (
     COSIGNATURE,
@@ -75,6 +76,8 @@ def verify_checkpoint(
             "policy accepts; check the policy's log lines, or do not trust the copy"
         )
     times = {names[x.key]: x.time_s for x in signed if x.key in names and x.time_s is not None}
+    if checkpoint.size == 0 and checkpoint.root != EMPTY_ROOT:
+        raise InputError(f"{source}: line 3: not the root of an empty log; fetch it again")
     enough = policy.has_quorum(frozenset(times))
     if quorum and not enough:
         raise InputError(

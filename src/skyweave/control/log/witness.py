@@ -1,7 +1,7 @@
 """A witness (c2sp.org/tlog-witness): cosigns a log's growth and never two histories of it.
 
 It keeps one file, the largest checkpoint it has cosigned of each log, and answers requests with
-the protocol's status codes; serving them over HTTP is somebody else's work.
+the protocol's status codes; module `witness_http` serves them.
 """
 
 import json
@@ -50,6 +50,16 @@ class WitnessReply(NamedTuple):
     body: bytes
 
 
+Carrier = Callable[[bytes], WitnessReply]  # brings an add-checkpoint request to a witness
+
+
+class _Seen(NamedTuple):
+    """The last checkpoint of a log that was cosigned, with that signature, and when."""
+
+    note: Note
+    time_s: int
+
+
 @dataclass(frozen=True)
 class Witness:
     """A witness of some logs; requests are handled one at a time, under the state file's lock."""
@@ -77,6 +87,14 @@ class Witness:
         with locked(self.state.with_name(self.state.name + ".lock"), "the witness's state"):
             return self._cosigned(note, head, old_size, proof, now_s)
 
+    def newest(self, origin: str) -> bytes | None:
+        """Return the last checkpoint of a log that was cosigned, with that signature and the log's.
+
+        None where the witness has not seen the log.
+        """
+        found = self._latest().get(origin)
+        return None if found is None else found.note.encode()
+
     def _refusal_of(self, note: Note, head: Checkpoint, old_size: int) -> WitnessReply | None:
         keys = self.logs.get(head.origin)
         if keys is None:
@@ -95,43 +113,50 @@ class Witness:
         self, note: Note, head: Checkpoint, old_size: int, proof: Sequence[bytes], now_s: int
     ) -> WitnessReply:
         latest = self._latest()
-        known, last_s = latest.get(head.origin, (Checkpoint.empty(head.origin), 0))
+        last = latest.get(head.origin)
+        known = Checkpoint.empty(head.origin) if last is None else checkpoint_of(last.note)
         if old_size != known.size:
             return WitnessReply(409, f"{known.size}\n".encode())
         if not is_consistent(old_size, head.size, known.root, head.root, proof):
             return WitnessReply(422, b"the proof does not lead from the old root to the new one\n")
-        if now_s < last_s:
+        if last is not None and now_s < last.time_s:
             raise SkyweaveError(
                 f"{self.state}: the clock stands before the last cosignature; set it right, "
                 "a witness's times only rise"
             )
         line = cosign_note(note.text, self.name, self.key, now_s)
-        latest[head.origin] = (head, now_s)
+        latest[head.origin] = _Seen(self._kept(note, head).with_line(line), now_s)
         self._keep(latest)
         return WitnessReply(200, line.text.encode())
 
-    def _latest(self) -> dict[str, tuple[Checkpoint, int]]:
-        """Return the largest checkpoint cosigned of each log, and when."""
+    def _kept(self, note: Note, head: Checkpoint) -> Note:
+        """Return a note with the log's own lines alone."""
+        keys = {(key.name, key.key_hash) for key in self.logs[head.origin]}
+        lines = (line for line in note.lines if (line.name, line.key_hash) in keys)
+        return Note(note.text, tuple(lines))
+
+    def _latest(self) -> dict[str, _Seen]:
+        """Return what was cosigned last of each log."""
         if not self.state.exists():
             return {}
         content = read_limited(self.state, MAX_STATE_BYTES, "a witness's state")
-        found: dict[str, tuple[Checkpoint, int]] = {}
+        found: dict[str, _Seen] = {}
         with suppress(ValueError, TypeError, AttributeError, RecursionError):
             for origin, fields in json.loads(content).items():
-                head = checkpoint_of(Note(fields["text"], ()), str(self.state))
+                head, note = parse_checkpoint(fields["note"].encode(), str(self.state))
                 if head.origin != origin:
                     raise InputError(f"{self.state}: {_ORIGIN_TAKEN}; restore the file")
-                found[origin] = (head, int(fields["time_s"]))
+                found[origin] = _Seen(note, int(fields["time_s"]))
             return found
         raise InputError(
             f"{self.state}: not a witness's state; restore it from a backup of this very moment "
             "or retire the witness's key: a witness that forgets can be led to cosign a fork"
         )
 
-    def _keep(self, latest: Mapping[str, tuple[Checkpoint, int]]) -> None:
+    def _keep(self, latest: Mapping[str, _Seen]) -> None:
         content = {
-            origin: {"text": head.text, "time_s": time_s}
-            for origin, (head, time_s) in latest.items()
+            origin: {"note": seen.note.encode().decode(), "time_s": seen.time_s}
+            for origin, seen in latest.items()
         }
         encoded = json.dumps(content, indent=1).encode()
         publish(self.state.parent, {self.state.name: encoded}, self.state.parent)
@@ -156,9 +181,17 @@ def parse_request(content: bytes) -> tuple[int, tuple[bytes, ...], Note]:
 
 
 def ask_witness(
-    log: LogFolder, witness: VerifierKey, add_checkpoint: Callable[[bytes], WitnessReply]
+    log: LogFolder, witness: VerifierKey, add_checkpoint: Carrier
 ) -> tuple[Note, SignatureLine]:
-    """Return the newest checkpoint and a witness's verified line over it.
+    """Return the newest checkpoint and a witness's verified line over it."""
+    note, line, _ = ask_any_witness(log, [witness], add_checkpoint, witness.name)
+    return note, line
+
+
+def ask_any_witness(
+    log: LogFolder, witnesses: Sequence[VerifierKey], add_checkpoint: Carrier, who: str
+) -> tuple[Note, SignatureLine, VerifierKey]:
+    """Return the newest checkpoint and a line over it of one of these witnesses: whichever answers.
 
     `add_checkpoint` carries the request there; where the witness knows another size than none, it
     says so (409) and is asked again with the proof from there.
@@ -167,21 +200,31 @@ def ask_witness(
     head, note = parse_checkpoint(content, str(log.folder))
     reply = add_checkpoint(request_body(0, (), content))
     if reply.status == 409:
-        old_size = parse_number(
-            reply.body.decode("ascii", "replace").removesuffix("\n"), witness.name, MAX_ENTRIES
-        )
+        old_size = _size_of(reply, who)
         if old_size > head.size:
             raise InputError(
-                f"{witness.name}: the witness has seen {old_size} entries, the log has {head.size};"
+                f"{who}: the witness has seen {old_size} entries, the log has {head.size};"
                 " the folder was set back, restore it before anything is appended"
             )
         proof = consistency_proof(old_size, head.size, log.subtree(head.size))
         reply = add_checkpoint(request_body(old_size, proof, content))
-    said = reply.body[:MAX_NOTE_BYTES].decode("utf-8", "replace")
+    lines = reply.body[:MAX_NOTE_BYTES].decode("utf-8", "replace").split("\n")
     if reply.status != 200:
-        raise InputError(f"{witness.name}: refused with {reply.status}: {shown(said.strip())}")
-    for text in said.splitlines():
-        line = parse_signature_line(text, witness.name)
-        if verified_lines(Note(note.text, (line,)), [witness], witness.name):
-            return note, line
-    raise InputError(f"{witness.name}: the reply holds no cosignature by its key; check the policy")
+        raise InputError(
+            f"{who}: refused with {reply.status}: {shown(_printable(lines[0]))}; "
+            "ask whoever runs the witness"
+        )
+    for text in filter(None, lines):
+        line = parse_signature_line(text, who)
+        for signed in verified_lines(Note(note.text, (line,)), witnesses, who):
+            return note, line, signed.key
+    raise InputError(f"{who}: the reply holds no cosignature by its key; check the policy")
+
+
+def _size_of(reply: WitnessReply, who: str) -> int:
+    text = reply.body[:MAX_NOTE_BYTES].decode("ascii", "replace").removesuffix("\n")
+    return parse_number(_printable(text), who, MAX_ENTRIES)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text).strip()
