@@ -214,22 +214,38 @@ def test_a_grace_shorter_than_its_proof_is_refused():
 # Random crossings
 
 
+def random_error(rng):
+    """Return what draws the error of a fix, north and east, m, and the bound that a fix states.
+
+    Half of the receivers err anywhere in a disc of up to 5 km, which is their bound; the others
+    by a normal law with a sigma of up to 5 km, whose bound of 3 sigma one fix in 90 exceeds.
+    """
+    scale_m = rng.uniform(0.0, 5_000.0)
+    if rng.random() < 0.5:
+        return lambda: (rng.gauss(0.0, scale_m), rng.gauss(0.0, scale_m)), 3.0 * scale_m
+
+    def in_disc():
+        off_m, way = scale_m * math.sqrt(rng.random()), rng.uniform(0.0, 2.0 * math.pi)
+        return off_m * math.cos(way), off_m * math.sin(way)
+
+    return in_disc, scale_m
+
+
 def random_crossing(rng, border, rules):
     """Yield (time, level, whether it truly is beyond) along a straight way with wrong fixes."""
     speed_m_s, every_s = (
         rng.choice([1.0, 15.0, 30.0, 120.0, 250.0]),
         rng.choice([15.0, 30.0, 60.0, 60.0]),
     )
-    error_m = rng.uniform(0.0, 5_000.0)
+    draw_error_m, bound_m = random_error(rng)
     lat, lon = 47.0 + rng.uniform(-1.0, 1.0), 8.0 + rng.uniform(-1.4, 1.4)
     heading, state = rng.uniform(0.0, 2.0 * math.pi), BorderState()
     licensed = set(AREA.tolist())
     for n in range(int(rng.choice([1_500.0, 6_000.0]) / every_s)):
         if rng.random() < 0.02:
             heading += math.pi
-        off_m, way = error_m * math.sqrt(rng.random()), rng.uniform(0.0, 2.0 * math.pi)
-        fix = offset(lat, lon, off_m * math.cos(way), off_m * math.sin(way))
-        radius_m = 1.01 * error_m + speed_m_s * every_s  # the plane's error is below 1 %
+        fix = offset(lat, lon, *draw_error_m())
+        radius_m = 1.01 * bound_m + speed_m_s * every_s  # the plane's error is below 1 %
         state = step(state, border.read(n * every_s, *fix, radius_m), rules)
         for _ in range(2):  # at the fix, and halfway to the next
             is_beyond = h3_cells.latlng_to_cell(lat, lon, 5) not in licensed
@@ -263,6 +279,7 @@ def test_random_crossings_keep_the_promises(full_counts, record_figure):
     record_figure(f"border: {count} random crossings, cuts without a warning", unwarned, "", "0")
     record_figure(f"border: {count} random crossings, flaps within 10 min", flaps, "", "0")
     record_figure(f"border: {count} random crossings, full rate beyond", unlicensed, "fixes", "0")
+    record_figure(f"border: {count} random crossings, of these across the border", crossed, "", "")
     assert (unwarned, flaps, unlicensed) == (0, 0, 0)
     assert cuts > count / 50
     assert crossed > count / 5

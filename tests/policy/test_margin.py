@@ -89,7 +89,7 @@ def test_random_neighbours_partition_the_land(full_counts, record_figure):
 def cap(rng):
     """Return a random area round a pole as a ring, and a test of who lies in it."""
     pole = float(rng.choice([90.0, -90.0]))
-    lon = np.sort(rng.uniform(-180.0, 180.0, 8))
+    lon = np.arange(-180.0, 180.0, 45.0) + rng.uniform(1.0, 44.0, 8)  # no edge spans 180 deg
     reach = rng.uniform(0.5, 2.5, 8)
     lon = np.concatenate([[-180.0], lon, [180.0]])
     reach = np.concatenate([[1.0], reach, [1.0]])
@@ -100,7 +100,7 @@ def cap(rng):
 
 def test_random_caps_hold_the_cells_whose_centre_is_nearer_the_pole(full_counts, record_figure):
     rng = np.random.default_rng(6)
-    count = 500 if full_counts else 10
+    count = 2_000 if full_counts else 10
     wrong = 0
     for _ in range(count):
         rings, pole, lon, reach = cap(rng)
@@ -112,7 +112,41 @@ def test_random_caps_hold_the_cells_whose_centre_is_nearer_the_pole(full_counts,
     assert wrong == 0
 
 
-def test_random_self_crossings_are_refused(full_counts):
+def wedge(rng):
+    """Return a random polygon with a hole near a pole but not round it, as rings of (lon, lat)."""
+    corners = int(rng.integers(5, 15))
+    turn = (np.arange(corners) + rng.uniform(0.1, 0.9, corners)) * 2.0 * np.pi / corners
+    middle = np.array([rng.uniform(-180.0, 180.0), rng.choice([-1.0, 1.0]) * 87.0])
+    around = np.stack([60.0 * np.cos(turn), 2.9 * np.sin(turn)], axis=-1)
+    shell = middle + rng.uniform(0.5, 1.0, (corners, 1)) * around
+    hole = middle + rng.uniform(0.1, 0.3, (corners, 1)) * around
+    return [[*ring.tolist(), ring[0].tolist()] for ring in (shell, hole)]
+
+
+def test_random_wedges_near_a_pole_are_those_of_brute_force(full_counts, record_figure):
+    rng = np.random.default_rng(8)
+    count = 1_000 if full_counts else 10
+    around = {
+        pole: np.unique(h3_cells.grid_disk(h3_cells.latlng_to_cell(pole, 0.0, 5), 50))
+        for pole in (-90.0, 90.0)
+    }
+    centres = {
+        pole: np.array([h3_cells.cell_to_latlng(cell) for cell in cells.tolist()])
+        for pole, cells in around.items()
+    }
+    wrong = 0
+    for _ in range(count):
+        rings = wedge(rng)
+        area = shapely.Polygon(rings[0], rings[1:])
+        pole = math.copysign(90.0, rings[0][0][1])
+        lat, lon = centres[pole].T
+        turns = [shapely.intersects_xy(area, lon + turn, lat) for turn in (-360.0, 0.0, 360.0)]
+        wrong += not np.array_equal(cells_of(rings), around[pole][np.any(turns, axis=0)])
+    record_figure(f"regions: {count} random wedges near a pole unlike brute force", wrong, "", "0")
+    assert wrong == 0
+
+
+def test_random_self_crossings_are_refused(full_counts, record_figure):
     """Two corners of a star-shaped polygon change places, so that its outline crosses itself."""
     rng = np.random.default_rng(7)
     refused = 0
@@ -125,4 +159,5 @@ def test_random_self_crossings_are_refused(full_counts):
         with pytest.raises(InputError, match=r"not a simple polygon: .*; no ring may cross"):
             cells_of([[*ring.tolist(), ring[0].tolist()]])
         refused += 1
+    record_figure("regions: random self-crossing polygons refused", refused, f"of {count}", "all")
     assert refused == count
