@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -22,8 +23,10 @@ from skyweave.twin.pipeline import (
     services,
 )
 from skyweave.twin.results.chunk import AccessChunk
+from skyweave.twin.results.policy import verdict_document
 from skyweave.twin.routing import walk
 from skyweave.twin.scheduling import Memory, explain_terms, probabilities
+from skyweave.twin.verdicts import Verdict
 from skyweave.twin.world import Part, System, World
 
 RTT_PARTS = ("access", "isl", "feeder", "fibre")
@@ -41,8 +44,11 @@ def explain_slot(
     world, records = part.at_slot(slot), initialise(part.world.fleet.catalogue)
     last, memories = _before(part, records, slot, progress)
     access, _, _ = serve_pairs(part, records, [last], memories)
+    verdict = system.policy.verdicts.at(slot, row) if system.policy else None
+    if verdict is not None and verdict.reason is not None:  # what it would see if it were on
+        world = replace(world, verdicts=None)
     ((_, service, _),) = services(world, records, [last.now], memories.now)
-    seen = _Seen(world, last.now, service, own)
+    seen = _Seen(world, last.now, service, own, verdict)
     reason = REASONS[access.reason[0, own]] if access.reason[0, own] != SERVED else None
     return {
         "terminal": str(world.terminals.terminal_id[own]),
@@ -50,6 +56,7 @@ def explain_slot(
         "slot_start_utc": format_utc(world.grid.utc[slot]),
         "state": "served" if reason is None else "out",
         "reason": None if reason is None else str(reason),
+        **({"policy": verdict_document(verdict)} if verdict else {}),
         **(_path(seen, access) if reason is None else _nothing()),
         "rule": world.rule.name,
         "candidates": [
@@ -66,6 +73,7 @@ class _Seen(NamedTuple):
     network: SlotNetwork
     service: SlotService
     row: int
+    verdict: Verdict | None  # what the policy says, None: there is none
 
     @property
     def pairs(self) -> NDArray[np.int64]:
@@ -185,8 +193,9 @@ def _failed_candidates(
     is_up = seen.world.sat_is_up
     if is_up.all():
         return []
-    ((_, service, _),) = services(part.world, records, [whole], memory)
-    would_be = _Seen(part.world, whole, service, seen.row)
+    world = replace(part.world, verdicts=seen.world.verdicts)
+    ((_, service, _),) = services(world, records, [whole], memory)
+    would_be = _Seen(world, whole, service, seen.row, seen.verdict)
     found, pairs = service.candidates, would_be.pairs
     gone = pairs[~is_up[found.sat[pairs]]]
     order = gone[np.lexsort((found.sat[gone], -found.elevation_deg[gone]))]
@@ -198,6 +207,8 @@ def _failed_candidates(
 
 def _refusal(seen: _Seen, pair: int) -> str | None:
     service = seen.service
+    if seen.verdict is not None and seen.verdict.reason is not None:
+        return str(seen.verdict.reason)
     if service.refused[pair] != SERVED:
         return str(REASONS[service.refused[pair]])
     if not seen.world.core_is_up:

@@ -42,7 +42,7 @@ from skyweave.twin.scheduling import (
     separation_deg,
     service_rank,
 )
-from skyweave.twin.sight import SKY_REASONS, Places, Sight, sights, sky_tests
+from skyweave.twin.sight import SKY_REASONS, Places, Sight, permitted, sights, sky_tests
 from skyweave.twin.terminals import Position, terminal_itrf
 from skyweave.twin.topology import (
     FeederLinks,
@@ -243,7 +243,8 @@ def services(
     for number, (network, sight) in enumerate(zip(slots, of_slot, strict=False)):
         k = back + number
         offer = _Offer(
-            sight, (places[k], places[k + 1]), positions.geodetic_at(k), sat_itrf_m[k],
+            permitted(sight, off_reasons(world, network.slot)),
+            (places[k], places[k + 1]), positions.geodetic_at(k), sat_itrf_m[k],
             is_sunlit(sat_itrf_m[k], sun_m[number]),
         )  # fmt: skip
         service = _choose(world, network, offer, memory)
@@ -377,18 +378,38 @@ def _cells(world: World, geodetic: Position) -> NDArray[np.int64]:
     return cell
 
 
+def off_reasons(world: World, slot: int) -> NDArray[np.int16] | None:
+    """Return why the policy has terminals off in a slot, SERVED where not; None: nobody is."""
+    if world.verdicts is None:
+        return None
+    reason = world.verdicts.reasons(slot)
+    return reason if (reason != SERVED).any() else None
+
+
 def _assign(
     world: World, slot: int, candidates: Candidates, score: FloatArray, cell: NDArray[np.int64]
 ) -> Assignment:
     """Return who serves whom, the terminals of higher service class first."""
-    classes = world.terminals.service_class
-    when, seed = _start_ms(world, slot), world.scenario.seed
-    rank = service_rank(classes, seed, when, world.terminal_key, cell)
+    rank = _ranks(world, slot, cell)
     start, sat = candidates.terminal_start, candidates.sat
     request = Request(start, sat, score, cell, rank, world.beams)
     if world.rule.choose is not None:
         return own_assignment(world.rule, candidates, request)
     return assign(*request)
+
+
+def _ranks(world: World, slot: int, cell: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the order of service, (S,); whom the policy has off come last and count for nobody."""
+    classes, keys = world.terminals.service_class, world.terminal_key
+    when, seed = _start_ms(world, slot), world.scenario.seed
+    off = off_reasons(world, slot)
+    if off is None:
+        return service_rank(classes, seed, when, keys, cell)
+    asks = np.flatnonzero(off == SERVED)
+    rank = np.empty(off.size, dtype=np.int64)
+    rank[asks] = service_rank(classes[asks], seed, when, keys[asks], cell[asks])
+    rank[off != SERVED] = np.arange(asks.size, off.size)
+    return rank
 
 
 def _gumbel(world: World, slot: int, candidates: Candidates, cell: NDArray[np.int64]) -> FloatArray:
@@ -511,6 +532,7 @@ def _reasons(
     `is_lost`: no satellite that may serve and is in order has a valid position.
     """
     found, terminals = service.candidates, service.chosen.size
+    off = off_reasons(world, network.slot)
     if (service.chosen >= 0).all():  # the common case needs no search for causes
         return np.full(terminals, SERVED, dtype=np.int16)
     seen = np.bincount(found.terminal, minlength=terminals)
@@ -528,6 +550,8 @@ def _reasons(
         (service.no_beam, Reason.NO_BEAM_FREE.number),
         (near_gateway > 0, Reason.GATEWAY_ANTENNAS_BUSY.number),
     ]
+    if off is not None:
+        causes.insert(0, (off != SERVED, off))
     conditions, numbers = zip(*causes, strict=True)
     chosen = np.select(conditions, numbers, Reason.NO_GATEWAY_PATH.number)
     return np.asarray(chosen, dtype=np.int16)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from skyweave.twin.results.folder import Run, check_run_folder, draft_run_folder
 from skyweave.twin.results.manifest import Execution, OperatorFacts, RunFacts
 from skyweave.twin.results.tables import AccessWriter
 from skyweave.twin.results.write import write_results
+from skyweave.twin.scenario import Scenario
 from skyweave.twin.targets import rule_sentence
 from skyweave.twin.terminals import Terminals
 from skyweave.twin.world import System, World
@@ -33,7 +35,12 @@ def run_system(
     labels, facts, access = run_labels(system), run_facts(system), system.scenario.results.access
     with draft_run_folder(out) as folder:
         with AccessWriter(
-            folder, labels, access, compares=bool(system.failures), failures=facts.failures
+            folder,
+            labels,
+            access,
+            compares=bool(system.failures),
+            failures=facts.failures,
+            verdicts=system.policy.verdicts if system.policy else None,
         ) as writer:
             for chunk, before in run_slots(system, workers, progress):
                 writer.write(chunk, before)
@@ -107,7 +114,7 @@ def run_facts(system: System) -> RunFacts:
     return RunFacts(
         title=scenario.title or Path(scenario.source).stem,
         seed=scenario.seed,
-        scenario=scenario.model_dump(mode="json", by_alias=True),
+        scenario=_as_checked(scenario),
         catalogue_source=", ".join(dict.fromkeys(_source(world) for world in worlds)),
         catalogue_digest=catalogue_digest([fleet.catalogue for fleet in fleets]),
         element_age_days=np.concatenate([fleet.age_days for fleet in fleets]),
@@ -127,7 +134,19 @@ def run_facts(system: System) -> RunFacts:
         obstructed=len(system.terminals.obstructions),
         cones=sum(int(world.sky.has_cone.sum()) for world in worlds),
         landing_rules=tuple(rule_sentence(rule) for rule in scenario.landing_rules),
+        policy=system.policy,
     )
+
+
+def _as_checked(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario's every key with its value; those of a policy only where they are used."""
+    found = scenario.model_dump(mode="json", by_alias=True)
+    if found["policy"] is None:
+        del found["policy"]
+    for terminal in found["terminals"]:
+        if not terminal["kit"]:
+            del terminal["kit"]
+    return found
 
 
 def failure_records(system: System) -> tuple[FailureRecord, ...]:

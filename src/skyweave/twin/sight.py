@@ -71,6 +71,17 @@ def sights(
     ]
 
 
+def permitted(sight: Sight, off: NDArray[np.int16] | None) -> Sight:
+    """Return what is left of a sight where the policy has terminals off: they ask for nothing.
+
+    `off` (S,) is the number of a reason, SERVED where there is none; None: nobody is off.
+    """
+    if off is None:
+        return sight
+    asks = off[sight.seen.site_rows] == SERVED
+    return Sight(keep(sight.seen, asks), sight.refused[asks], sight.left[asks], sight.age[asks])
+
+
 def _spread(passed: BoolArray, counts: RowArray) -> RowArray:
     """Return the counts of those that passed at their places among all, 0 for the others."""
     spread = np.zeros(passed.size, dtype=np.int32)

@@ -74,6 +74,7 @@ def _listed(scenario: Scenario, epoch_utc: np.datetime64) -> Terminals:
         sponsor=[each.sponsor for each in listed],
         pop_id=[each.pop_id for each in listed],
         operator=[each.operator for each in listed],
+        kit=[each.kit for each in listed],
         boresight_azimuth_deg=[_or_nan(each.boresight_azimuth_deg) for each in listed],
         boresight_elevation_deg=[_or_nan(each.boresight_elevation_deg) for each in listed],
         tracks={

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 from skyweave.errors import InputError
 from skyweave.frames import EarthOrientation, earth_orientation, geodetic_to_itrf
 from skyweave.policy.regions import cells_at
+from skyweave.policy.snapshot import Snapshot
 from skyweave.seeds import text_keys
 from skyweave.time import TimeGrid, format_utc, parse_utc, slot_grid
+from skyweave.twin.border_walk import verdicts_of
 from skyweave.twin.delay import delay_model
 from skyweave.twin.geometry import Mask
+from skyweave.twin.results.policy import PolicyFacts
 from skyweave.twin.satellites import Fleet, build_fleet
 from skyweave.twin.scenario import Scenario
 from skyweave.twin.scheduling import BeamLimits, Rule, beam_limits, find_rule
@@ -55,6 +59,7 @@ from skyweave.twin.topology import (
     rehomed,
     unserved_countries,
 )
+from skyweave.twin.verdicts import Verdicts
 
 HORIZON_S = 900.0  # how far ahead "stays in view longest" looks; longer stays count as equal
 MOST_WORLDS = 8  # of one operator, each with other failures, that are kept at a time
@@ -63,6 +68,13 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 RowArray = NDArray[np.int32]
+
+
+class VerifiedPolicy(NamedTuple):
+    """What a log that was verified says."""
+
+    snapshot: Snapshot
+    genesis: str  # digest of the charter that the log begins with
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +97,7 @@ class World:
     targets: Targets
     rule: Rule
     warnings: tuple[str, ...]
+    verdicts: Verdicts | None = None  # what the policy says; None: everything is on
 
     @property
     def operator(self) -> str:
@@ -158,7 +171,11 @@ class World:
         terminals = self.terminals.take(np.array([row]))
         targets = self.targets.only(int(self.targets.of_terminal[row]))
         return replace(
-            self, terminals=terminals, sky=site_sky(self.scenario, terminals), targets=targets
+            self,
+            terminals=terminals,
+            sky=site_sky(self.scenario, terminals),
+            targets=targets,
+            verdicts=self.verdicts.take(np.array([row])) if self.verdicts else None,
         )
 
 
@@ -226,6 +243,7 @@ class System:
     parts: tuple[Part, ...]
     failures: tuple[Failure, ...]  # one breakage in each part
     warnings: tuple[str, ...]
+    policy: PolicyFacts | None = None
 
     @property
     def slots(self) -> int:
@@ -249,8 +267,11 @@ class System:
     def only_terminal(self, row: int) -> "System":
         """Return the same system with one terminal and its operator alone."""
         part, own = self.part_of(row)
-        only = (part.only_terminal(own),)
-        return replace(self, terminals=self.terminals.take(np.array([row])), parts=only)
+        only, rows = (part.only_terminal(own),), np.array([row])
+        policy = self.policy
+        if policy is not None:
+            policy = replace(policy, verdicts=policy.verdicts.take(rows))
+        return replace(self, terminals=self.terminals.take(rows), parts=only, policy=policy)
 
     def operator(self, name: str | None) -> World:
         """Return the world of an operator, the first where none is named."""
@@ -271,11 +292,14 @@ def build_world(scenario: Scenario) -> World:
     return build_system(scenario).parts[0].world
 
 
-def build_system(scenario: Scenario, without: Sequence[str] = ()) -> System:
+def build_system(
+    scenario: Scenario, without: Sequence[str] = (), verified: VerifiedPolicy | None = None
+) -> System:
     """Read and check everything a scenario names; raises `InputError` before any computing.
 
     `without` lists what has failed for the whole run, as `--without` takes it, beside the failures
-    of the scenario itself.
+    of the scenario itself.  `verified` is the policy of the scenario's log, which the caller has
+    verified; without it every cell is on.
     """
     failures = (
         *dict.fromkeys(parse_failure(text) for text in without),
@@ -292,6 +316,12 @@ def build_system(scenario: Scenario, without: Sequence[str] = ()) -> System:
         _build_world(network, grid, start_utc, terminals.take(own))
         for network, own in zip(networks, rows, strict=True)
     ]
+    policy = _policy(verified, terminals, grid)
+    if policy is not None:
+        worlds = [
+            replace(world, verdicts=policy.verdicts.take(own))
+            for world, own in zip(worlds, rows, strict=True)
+        ]
     ground = [_failing(world) for world in worlds]
     for failure in failures:
         refuse_unknown(failure, ground)
@@ -305,7 +335,15 @@ def build_system(scenario: Scenario, without: Sequence[str] = ()) -> System:
         *(text for world in worlds for text in _told(world, len(worlds))),
         *_needless(failures, parts),
     ]
-    return System(scenario, grid, terminals, parts, failures, tuple(warnings))
+    return System(scenario, grid, terminals, parts, failures, tuple(warnings), policy)
+
+
+def _policy(
+    verified: VerifiedPolicy | None, terminals: Terminals, grid: TimeGrid
+) -> PolicyFacts | None:
+    if verified is None:
+        return None
+    return PolicyFacts(*verified, verdicts_of(verified.snapshot, terminals, grid.utc))
 
 
 def _scenario_failures(scenario: Scenario) -> list[Failure]:

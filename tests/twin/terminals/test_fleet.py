@@ -78,8 +78,8 @@ def test_countries_and_service_classes_may_be_in_any_case():
 
 
 def test_unknown_columns_are_kept_as_they_are():
-    terminals = fleet(f"{HEADER},Ward,kit\na,1,2, north ,K1\nb,1,3,,K2\n")
-    assert terminals.extra == {"Ward": ["north", ""], "kit": ["K1", "K2"]}
+    terminals = fleet(f"{HEADER},Ward,floor\na,1,2, north ,F1\nb,1,3,,F2\n")
+    assert terminals.extra == {"Ward": ["north", ""], "floor": ["F1", "F2"]}
 
 
 @pytest.mark.parametrize(
@@ -303,11 +303,11 @@ def test_a_city_keeps_its_id_in_a_longer_list():
 
 def test_sets_are_put_together_in_order():
     first = fleet(f"{HEADER},ward\na,1,2,north\n")
-    second = fleet(f"{HEADER},kit\nb,3,4,K1\nc,5,6,K2\n")
+    second = fleet(f"{HEADER},floor\nb,3,4,F1\nc,5,6,F2\n")
     both = concatenate([first, second])
     assert both.terminal_id.tolist() == ["a", "b", "c"]
     assert both.lat_deg.tolist() == [1.0, 3.0, 5.0]
-    assert both.extra == {"ward": ["north", "", ""], "kit": ["", "K1", "K2"]}
+    assert both.extra == {"ward": ["north", "", ""], "floor": ["", "F1", "F2"]}
 
 
 def test_sets_put_together_or_taken_apart_keep_whose_tracks_and_skylines_are_whose(tmp_path):
@@ -353,3 +353,17 @@ def test_pipes_and_devices_are_refused_unopened(tmp_path, name):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="not a regular file; copy what it holds into a file"):
         read_fleet(tmp_path / name)
+
+
+def test_a_kit_is_kept_for_the_allow_lists_and_in_no_other_column():
+    terminals = fleet(f"{HEADER},kit\na,1,2,KIT00012-a\nb,1,3,\n")
+    assert terminals.kit.tolist() == ["KIT00012-a", ""]
+    assert terminals.extra == {}
+
+
+@pytest.mark.parametrize("kit", ["KIT 1", "k" * 101, "ü", "kit_1"])
+def test_what_is_no_kit_is_refused_unseen(kit):
+    with pytest.raises(InputError) as refused:
+        fleet(f"{HEADER},kit\na,1,2,{kit}\n")
+    assert kit not in str(refused.value)
+    assert "line 2: kit" in str(refused.value)

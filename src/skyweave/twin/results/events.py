@@ -18,13 +18,18 @@ failure_begins  in this slot a failure of the scenario begins to hold, or it hel
                 subject_id is its id, what stands for several, or its share, such as "10%"
 failure_ends    in this slot it holds no longer
 
+policy_warning  in this slot a terminal that the policy still serves is told that this may end, or
+                it is told something else than before; after is `allow_list` (it is not on it),
+                `border_margin`, `border_grace` or `border_lifeline`, reason is that with which
+                service then ends
+
 An outage that lasts to the end of the run has no end event.  Coming back on another satellite or
 gateway is no handover or change.  A reason that changes within an outage makes no event; the
 access table has it.  The links up in a slot are those of all link events up to it.
 
-Order: time; then failures, those that end first; then terminals by row, each in the order above
-with outage_end first; then links, those that go down first, by the NORAD ids of their lower and
-their higher end.
+Order: time; then failures, those that end first; then warnings by row; then terminals by row, each
+in the order above with outage_end first; then links, those that go down first, by the NORAD ids of
+their lower and their higher end.
 """
 
 from dataclasses import dataclass

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from skyweave.policy.reasons import reason_names
 from skyweave.time import format_utc
 from skyweave.twin.results.chunk import RunLabels
+from skyweave.twin.results.policy import POLICY_NUMBERS, PolicyFacts
 from skyweave.twin.results.statistics import Counts, RunStatistics
 
 CELL_RESOLUTION = 5  # H3: about 250 km2; the finest that leaves an owner's file
@@ -35,7 +36,7 @@ COMPARED_NUMBERS = (
     "longest_outage_before_s",
     "rtt_p50_before_s",
 )
-FLEET_NUMBERS = (*SERVICE_NUMBERS, *COMPARED_NUMBERS)
+FLEET_NUMBERS = (*SERVICE_NUMBERS, *COMPARED_NUMBERS, *POLICY_NUMBERS)
 COMPARED_TEXTS = ("main_gateway_before_id", "gateway_countries_before", "pop_countries_before")
 GROUND_NUMBERS = ("lat_deg", "lon_deg", "served_share", "served_share_before")
 
@@ -78,14 +79,16 @@ def write_fleet(
     labels: RunLabels,
     statistics: RunStatistics,
     before: RunStatistics | None = None,
+    policy: PolicyFacts | None = None,
 ) -> None:
     """Write one row per terminal, in the scenario's order.
 
     Shares of gateways, PoPs, countries and laser links are of the slots served; `main_` names the
     gateway or PoP that carried most of them; empty where the terminal was never served.  With
     `before`, what would have been with everything that the run leaves out, the columns of
-    `COMPARED_NUMBERS` and `COMPARED_TEXTS` follow; `lost_share` is of all slots.  The owner's
-    further columns come last, without any that is named like ours or like a position.
+    `COMPARED_NUMBERS` and `COMPARED_TEXTS` follow; `lost_share` is of all slots.  With a `policy`
+    those of `POLICY_NUMBERS` and `POLICY_TEXTS` follow: what it decided, of all slots.  The
+    owner's further columns come last, without any that is named like ours or like a position.
     """
     table = {
         "terminal_id": labels.terminal_id,
@@ -100,6 +103,7 @@ def write_fleet(
         **_service(labels, statistics),
         **_dependence(labels, statistics),
         **(_comparison(labels, statistics, before) if before else {}),
+        **(policy.shares.columns() if policy else {}),
     }
     ours = {*table, *COMPARED_NUMBERS, *COMPARED_TEXTS}
     others = {

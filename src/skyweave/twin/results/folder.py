@@ -230,7 +230,9 @@ def _some(names: list[str]) -> str:
 
 
 # Columns with nulls; plain integers would turn into floats.
-_NULLABLE = {pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()}
+_NULLABLE = {
+    pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()
+}  # fmt: skip
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

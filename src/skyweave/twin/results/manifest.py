@@ -21,6 +21,7 @@ from skyweave.twin.results.failure_events import FailureRecord
 from skyweave.twin.results.fleet import cells_of
 from skyweave.twin.results.folder import KIND, PARTS
 from skyweave.twin.results.outages import attribution_rows
+from skyweave.twin.results.policy import PolicyFacts
 from skyweave.twin.results.statistics import RunStatistics
 
 LIBRARIES = ("h3", "numba", "numpy", "pandas", "pyarrow", "scipy", "sgp4")
@@ -61,6 +62,7 @@ class RunFacts:
     orientation: str = "iers"  # "none": UT1 = UTC, no polar motion
     is_inside_orientation_table: bool = True
     warnings: tuple[str, ...] = ()
+    policy: PolicyFacts | None = None  # None: every cell is on
     too_old: tuple[str, ...] = ()  # objects left out: "45677 STARLINK-1392: 20.3 days"
 
 
@@ -94,6 +96,7 @@ def manifest_of(
         },
         "without": list(facts.without),
         "failures": [failure.as_json() for failure in facts.failures],
+        **({"policy": facts.policy.as_json()} if facts.policy else {}),
         "operators": [_operator(operator) for operator in facts.operators],
         "summary": summary_of(labels, facts, statistics, before),
         "outages": _outages(statistics),
@@ -234,12 +237,13 @@ def _ages(age_days: NDArray[np.float64]) -> dict[str, float | None]:
 
 
 def _without_positions(scenario: Mapping[str, Any]) -> dict[str, Any]:
-    """The scenario with each exact position replaced by its H3 cell: those stay with the owner."""
+    """The scenario with cells for exact positions and without kits: those stay with the owner."""
     coarse = json.loads(json.dumps(scenario, default=_plain))
     for section in ("terminals", "sites"):
         for row in coarse.get(section) or ():
             lat_deg, lon_deg = row.pop("lat_deg", None), row.pop("lon_deg", None)
             row.pop("height_wgs84_m", None)
+            row.pop("kit", None)
             if lat_deg is not None and lon_deg is not None:
                 row["cell"] = str(cells_of(np.array([lat_deg]), np.array([lon_deg]))[0])
     return dict(coarse)

@@ -27,7 +27,9 @@ from skyweave.twin.results.events import (
     event_table,
 )
 from skyweave.twin.results.failure_events import FailureRecord, with_failures
+from skyweave.twin.results.policy import POLICY_FIELDS, PolicyColumns, with_warnings
 from skyweave.twin.results.statistics import RunStatistics, StatisticsBuilder
+from skyweave.twin.verdicts import Verdicts
 
 __all__ = ["ACCESS_MODES", "AccessChunk", "AccessMode", "AccessWriter", "RunLabels"]
 
@@ -80,7 +82,8 @@ class AccessWriter:
     which unlike `ffill` keeps a null where the row that holds has one.
 
     A run in which something fails `compares`: each chunk comes with the same slots as they would
-    have been, of which only statistics are kept.  `failures` are told among the events.
+    have been, of which only statistics are kept.  `failures` are told among the events.  A run
+    that obeys a policy has the columns of its `verdicts` as well, and its warnings as events.
 
         with AccessWriter(folder, labels) as writer:
             for chunk in chunks:
@@ -95,6 +98,7 @@ class AccessWriter:
         access: AccessMode = "all",
         compares: bool = False,
         failures: Sequence[FailureRecord] = (),
+        verdicts: Verdicts | None = None,
     ) -> None:
         if access not in ACCESS_MODES:
             raise InputError(f"[results] access = {access!r}: use one of {', '.join(ACCESS_MODES)}")
@@ -109,7 +113,9 @@ class AccessWriter:
         self._next_slot = 0
         self._statistics = StatisticsBuilder(labels, folder)
         self._before = _Before(labels, folder) if compares else None
-        self._access = _parquet(folder / "access.parquet", ACCESS_SCHEMA)
+        self._policy = None if verdicts is None else PolicyColumns(verdicts)
+        self._schema = pa.schema([*ACCESS_SCHEMA, *POLICY_FIELDS]) if verdicts else ACCESS_SCHEMA
+        self._access = _parquet(folder / "access.parquet", self._schema)
         self._events = _parquet(folder / "events.parquet", EVENT_SCHEMA)
 
     def __enter__(self) -> "AccessWriter":
@@ -176,6 +182,8 @@ class AccessWriter:
         self._write_rows(changes)
         events = event_table(changes, self._labels, self._event_names)
         slots = range(group.first_slot, group.first_slot + group.slots)
+        if self._policy is not None:
+            events = with_warnings(events, self._policy, self._labels, slots)
         events = with_failures(events, self._failures, self._labels, slots)
         if events.num_rows:
             self._events.write_table(events, row_group_size=events.num_rows)
@@ -183,8 +191,13 @@ class AccessWriter:
 
     def _write_rows(self, changes: Changes) -> None:
         rows = _kept_rows(changes, self._mode, is_first=self._last is None)
+        chunk, policy = changes.chunk, self._policy
+        if policy is not None and self._mode == "changes":
+            rows |= policy.differs(chunk.first_slot, chunk.slots)
         if rows.any():
-            table = _access_table(changes.chunk, rows, self._names)
+            more = [] if policy is None else policy.of(chunk.first_slot, rows)
+            columns = [*_access_columns(chunk, rows, self._names), *more]
+            table = pa.Table.from_arrays(columns, schema=self._schema)
             self._access.write_table(table, row_group_size=table.num_rows)
 
 
@@ -246,13 +259,13 @@ def _kept_rows(changes: Changes, mode: AccessMode, *, is_first: bool) -> NDArray
     return kept
 
 
-def _access_table(chunk: AccessChunk, rows: NDArray[np.bool_], names: _Names) -> pa.Table:
-    """The kept rows of a group as a table of `ACCESS_SCHEMA`, by slot, then terminal."""
+def _access_columns(chunk: AccessChunk, rows: NDArray[np.bool_], names: _Names) -> list[pa.Array]:
+    """The kept rows of a group as columns of `ACCESS_SCHEMA`, by slot, then terminal."""
     slot, terminal = np.nonzero(rows)
     gateway, reason = chunk.gateway[rows], chunk.reason[rows]
     run_slot = slot + chunk.first_slot
     nothing = pa.nulls(run_slot.size, pa.float64())
-    columns = [
+    return [
         pa.array(run_slot.astype(np.int32)),
         pa.array(names.labels.utc(run_slot)).cast(pa.timestamp("us", tz="UTC")),
         coded(terminal.astype(np.int32), names.terminal),
@@ -270,7 +283,6 @@ def _access_table(chunk: AccessChunk, rows: NDArray[np.bool_], names: _Names) ->
         nothing,
         nothing,
     ]
-    return pa.Table.from_arrays(columns, schema=ACCESS_SCHEMA)
 
 
 def _known(values: NDArray[np.signedinteger]) -> pa.Array:

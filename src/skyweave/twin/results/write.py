@@ -26,7 +26,7 @@ def write_results(
 
     `before` is what would have been, where the run leaves something out on purpose.
     """
-    write_fleet(folder / "fleet.csv", labels, statistics, before)
+    write_fleet(folder / "fleet.csv", labels, statistics, before, facts.policy)
     write_ground(folder / "ground.csv", labels, statistics, before)
     write_slots(folder / "slots.parquet", labels, statistics)
     manifest = manifest_of(folder, labels, facts, statistics, execution, before)

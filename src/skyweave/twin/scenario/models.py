@@ -3,6 +3,7 @@
 The text under a key is its documentation: the reference page of scenarios is made of it.
 """
 
+import re
 from collections import Counter
 from datetime import date, datetime, time
 from difflib import get_close_matches
@@ -35,6 +36,10 @@ DISH_FOV_DEG = {
     "mini": 110.0,
     "performance": 140.0,
 }
+
+
+KIT_ADVICE = "expected at most 100 letters a-z and A-Z, digits and hyphens, or nothing"
+_KIT = re.compile("[A-Za-z0-9-]{0,100}")
 
 
 class Section(BaseModel):
@@ -518,6 +523,20 @@ class Failure(Section):
         return self
 
 
+class PolicySection(Section):
+    """The public log that says where, and for whom, service is on.
+
+    It is verified, every entry of it, before anything is computed.  Each slot obeys what holds at
+    its start; without this table every cell is on.
+    """
+
+    log: FileName
+    """the log's folder"""
+    genesis: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    """digest of the charter that the log begins with, as another channel told it: a log that begins
+    otherwise is refused"""
+
+
 class Site(Section):
     """A named place that `skyweave path` can start or end at."""
 
@@ -564,6 +583,8 @@ class Terminal(Section):
     """a fixed PoP; empty uses the gateway's"""
     operator: str = ""
     """whose network it belongs to, one of `[[operators]]`; empty: the first"""
+    kit: str = ""
+    """the dish's own id, as allow lists of a `[policy]` know it: letters, digits and hyphens"""
     obstruction: FileName | None = None
     """a file of what blocks the view: polygons, or the dish's own map"""
     horizon: FileName | None = None
@@ -587,6 +608,13 @@ class Terminal(Section):
     @classmethod
     def _is_a_country(cls, value: str) -> str:
         checked_countries((value,) if value else ())
+        return value
+
+    @field_validator("kit")
+    @classmethod
+    def _is_a_kit(cls, value: str) -> str:
+        if not is_kit(value):
+            raise ValueError(f"kit: {KIT_ADVICE}")  # without the value: it names a dish
         return value
 
     @model_validator(mode="after")
@@ -646,6 +674,7 @@ class Scenario(Section):
     landing_rules: tuple[LandingRule, ...] = ()
     results: Results = Results()
     failures: Annotated[tuple[Failure, ...], Field(max_length=1000)] = ()
+    policy: PolicySection | None = None
     sites: tuple[Site, ...] = ()
     terminals: tuple[Terminal, ...] = ()
     terminal_sets: tuple[TerminalSet, ...] = ()
@@ -745,6 +774,11 @@ def checked_moment(value: object) -> object:
     except InputError as refusal:
         raise ValueError(str(refusal)) from None
     return value
+
+
+def is_kit(value: str) -> bool:
+    """Return whether a text is the id of a dish, or empty."""
+    return _KIT.fullmatch(value) is not None
 
 
 def checked_slug(value: str) -> str:

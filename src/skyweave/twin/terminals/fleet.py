@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skyweave.errors import InputError
 from skyweave.places import check_country_codes, is_slug, largest_cities, make_slug
 from skyweave.places.names import MAX_SLUG
+from skyweave.twin.scenario import KIT_ADVICE, is_kit
 from skyweave.twin.terminals.obstruction import Obstruction, combine, read_obstruction
 from skyweave.twin.terminals.rows import (
     BORESIGHT_AZIMUTH,
@@ -42,6 +43,7 @@ COLUMNS = (
     "sponsor",
     "pop_id",
     "operator",
+    "kit",
     "obstruction",
     "horizon",
     "boresight_azimuth_deg",
@@ -90,6 +92,7 @@ def parse_fleet(
         sponsor=rows.texts("sponsor"),
         pop_id=rows.texts("pop_id"),
         operator=rows.texts("operator"),
+        kit=_kits(rows),
         boresight_azimuth_deg=azimuth_deg,
         boresight_elevation_deg=elevation_deg,
         tracks=tracks,
@@ -145,6 +148,14 @@ def _one_of(rows: CsvRows, column: str, known: Sequence[str]) -> list[str]:
                 f'{rows.at(row)}: {column} "{shown(word)}": expected '
                 f"{', '.join(known)}, or nothing for {known[0]}"
             )
+    return found
+
+
+def _kits(rows: CsvRows) -> list[str]:
+    found = rows.texts("kit")
+    for row, kit in enumerate(found):
+        if not is_kit(kit):
+            raise InputError(f"{rows.at(row)}: kit: {KIT_ADVICE}")  # unseen: it names a dish
     return found
 
 

@@ -40,6 +40,7 @@ class Terminals:
     sponsor: StrArray
     pop_id: StrArray  # the point of presence it is bound to, "" for that of its gateway
     operator: StrArray  # whose network it belongs to, "" for the scenario's first
+    kit: StrArray  # the dish's own id, by which allow lists know it, "" where it is not told
     boresight_azimuth_deg: FloatArray  # where the dish points, NaN for its class's tilt
     boresight_elevation_deg: FloatArray
     tracks: Mapping[int, Track] = field(default_factory=dict)  # row -> fixes, moving ones only
@@ -79,6 +80,7 @@ def make_terminals(
     sponsor: Sequence[str] | str = "",
     pop_id: Sequence[str] | str = "",
     operator: Sequence[str] | str = "",
+    kit: Sequence[str] | str = "",
     boresight_azimuth_deg: ArrayLike = np.nan,
     boresight_elevation_deg: ArrayLike = np.nan,
     tracks: Mapping[int, Track] | None = None,
@@ -114,6 +116,7 @@ def make_terminals(
         sponsor=_texts(sponsor, ids),
         pop_id=_texts(pop_id, ids),
         operator=_texts(operator, ids),
+        kit=_texts(kit, ids),
         boresight_azimuth_deg=_numbers(boresight_azimuth_deg, ids),
         boresight_elevation_deg=_numbers(boresight_elevation_deg, ids),
         tracks=tracks,
