@@ -1,0 +1,356 @@
+"""What a directive would do, counted terminal by terminal before anybody signs it.
+
+A pure function of the directive, the policy before it and a table of terminals: each terminal in
+the cells concerned is decided twice at the directive's start, with the directive and without, by
+the decision that the network itself follows.  The exact report goes to those who may see the
+table; what is signed and published is made of it by `impact_public`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyweave.control.domain.documents import Directive, DirectiveKind, canonical
+from skyweave.control.domain.impact_after import cells_that_may_change, snapshot_with
+from skyweave.control.domain.impact_border import Border, BorderImpact, People, border_impact
+from skyweave.control.domain.impact_table import ImpactTable, Names
+from skyweave.policy.allow_list import AllowList
+from skyweave.policy.decision import Decisions, Rule, decide_all
+from skyweave.policy.reasons import REASONS, SERVED
+from skyweave.policy.snapshot import Agreement, PolicyRegion, Snapshot, holds
+from skyweave.policy.terminals import Terminal, Terminals
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+CellArray = NDArray[np.uint64]
+
+_ANY = Terminal("")  # an ordinary terminal: in no agreement by name, on no list
+_CUTS = frozenset(
+    {DirectiveKind.SUSPEND, DirectiveKind.EMERGENCY_SUSPEND, DirectiveKind.RESTRICT}
+)  # fmt: skip
+_ACROSS_BORDERS = _CUTS | {DirectiveKind.EXCLUDE}
+
+
+class Outcome(IntEnum):
+    """What becomes of a terminal, each in one of these; the first that holds, in this order."""
+
+    LOSES = 0  # service
+    WARNED = 1  # keeps service until the grace of an allow list ends
+    LIFELINE = 2  # keeps the lifeline rate alone
+    RESTRICTED = 3  # keeps service at a lower rate, up or down
+    GAINS = 4  # service
+    RAISED = 5  # has service, at a higher rate
+    GUARANTEED = 6  # keeps service as it is, by an agreement
+    KEEPS = 7  # service as it is
+    WITHOUT = 8  # service before and after
+
+    @property
+    def word(self) -> str:
+        """What documents call it."""
+        return self.name.lower()
+
+
+class Breakdown:
+    """Terminals by group and outcome; groups without a terminal concerned are left out."""
+
+    def __init__(self, name: NDArray[np.object_], count: IntArray) -> None:
+        """Take the names (G,) and counts (G, 9), one column an `Outcome`."""
+        is_there = count.any(axis=1)
+        self.name: tuple[str, ...] = tuple(name[is_there].tolist())
+        self.count = count[is_there]
+
+    def of(self, outcome: Outcome) -> dict[str, int]:
+        """Return how many of each group have an outcome, where there are any."""
+        found = self.count[:, outcome].tolist()
+        return {name: n for name, n in zip(self.name, found, strict=True) if n}
+
+    def encode(self) -> dict[str, list[int]]:
+        """Return the counts as JSON has them."""
+        return dict(zip(self.name, self.count.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class AgreementImpact:
+    """What a directive means for an agreement that is in force where and when it starts."""
+
+    agreement_id: str
+    blocks: bool  # the directive waits for the agreement's own quorum
+    protects: int  # terminals that keep service by it
+    breaks: int  # terminals that lose service although it covers them
+    until_s: int  # what it protects, it protects until then
+
+
+@dataclass(frozen=True, eq=False)
+class ImpactReport:
+    """The exact report; it names no terminal, but accounts and sponsors, and small counts."""
+
+    directive: str  # its digest
+    does: DirectiveKind
+    region_id: str  # "ID@VERSION"
+    is_protected: bool  # its geometry is withheld, so no published figure may tell where it is
+    at_s: int  # start of the directive, when everything here is decided
+    until_s: int | None
+    log_size: int  # of the state of the log that was there before
+    log_root: str
+    terminals: tuple[int, ...]  # by outcome, and likewise below
+    by_service_class: Breakdown
+    by_account: Breakdown
+    by_sponsor: Breakdown
+    by_region: Breakdown  # a terminal counts in every region that has its cell
+    by_reason: Breakdown  # why there is no service afterwards; "served" where there is
+    unguaranteed: int  # terminals that an agreement no longer keeps on
+    accounts_cut_off: int  # have service somewhere before and nowhere afterwards
+    moving: int  # moving terminals last known in the cells; where they go is not predicted
+    unplaced: int  # terminals of the table in no known cell, so in none of these counts
+    cells: tuple[int, ...]  # by what becomes of an ordinary terminal there
+    people: tuple[int, ...]  # in towns in those cells
+    border: BorderImpact | None  # of reductions, where the border is known
+    agreements: tuple[AgreementImpact, ...]
+    request_ids: tuple[str, ...]  # asked for it
+
+    def encode(self) -> bytes:
+        """Return the canonical JSON: what its public form is bound to."""
+        return canonical({name: _plain(value) for name, value in vars(self).items()})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Breakdown):
+        return value.encode()
+    if isinstance(value, BorderImpact | AgreementImpact):
+        return asdict(value)
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+
+
+def impact_report(
+    directive: Directive,
+    region: PolicyRegion,
+    table: ImpactTable,
+    before: Snapshot,
+    people: People,
+    *,
+    border: Border | None = None,
+    allow_list: AllowList | None = None,
+    is_protected: bool = False,
+) -> ImpactReport:
+    """Return what a directive would do to the terminals of a table.
+
+    `region` is the version that the directive names, "ID@VERSION" as snapshots call it; `before`
+    the policy without the directive; `allow_list` the one that a restriction brings.
+    """
+    after = snapshot_with(before, directive, region, allow_list)
+    area = cells_that_may_change(before, directive, region)
+    rows = table.rows_in(area)
+    cells, terminals = table.cells[rows], table.terminals.take(rows)
+    change = Change.of(before, after, terminals, cells, directive.from_s)
+    ordinary = Terminals.of([_ANY]).take(np.zeros(area.size, dtype=np.int64))
+    here = Change.of(before, after, ordinary, area, directive.from_s)
+    losing = change.outcome == Outcome.LOSES
+    return ImpactReport(
+        directive=directive.digest,
+        does=directive.does,
+        region_id=region.region_id,
+        is_protected=is_protected,
+        at_s=directive.from_s,
+        until_s=directive.until_s,
+        log_size=before.log_size,
+        log_root=before.log_root,
+        terminals=_by_outcome(change.outcome),
+        by_service_class=_breakdown(table.service_class, rows, change.outcome),
+        by_account=_breakdown(table.account, rows, change.outcome),
+        by_sponsor=_breakdown(table.sponsor, rows, change.outcome),
+        by_region=_by_region(after.regions, cells, change.outcome),
+        by_reason=_breakdown(_reasons(change.after), np.arange(rows.size), change.outcome),
+        unguaranteed=int(np.count_nonzero(change.is_unguaranteed())),
+        accounts_cut_off=_accounts_cut_off(table, rows, change, before, directive.from_s),
+        moving=int(np.count_nonzero(table.is_moving[rows])),
+        unplaced=table.unplaced,
+        cells=_by_outcome(here.outcome),
+        people=_people(people, area, here.outcome),
+        border=(
+            border_impact(border, region.cells, cells[losing], people)
+            if border is not None and directive.does in _ACROSS_BORDERS
+            else None
+        ),
+        agreements=_agreements(directive, region, before, change),
+        request_ids=directive.request_ids,
+    )
+
+
+# Terminals, decided twice
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """The decisions for N terminals without and with a directive, and what that does to each."""
+
+    before: Decisions
+    after: Decisions
+    outcome: NDArray[np.int8]  # (N,) of `Outcome`
+
+    @classmethod
+    def of(
+        cls, before: Snapshot, after: Snapshot, terminals: Terminals, cells: CellArray, at_s: int
+    ) -> "Change":
+        """Return the change from one policy to another at a time, s since 1970 UTC."""
+        was = decide_all(before, terminals, cells, at_s)
+        then = decide_all(after, terminals, cells, at_s)
+        return cls(was, then, _outcomes(was, then))
+
+    def is_unguaranteed(self) -> BoolArray:
+        """Return which terminals (N,) an agreement kept on, and keeps on no longer."""
+        was, is_now = (each.rule == Rule.GUARANTEED for each in (self.before, self.after))
+        return np.asarray(was & ~is_now)
+
+
+def _outcomes(before: Decisions, after: Decisions) -> NDArray[np.int8]:
+    was_on, is_on = before.reason == SERVED, after.reason == SERVED
+    fell = (after.max_down_bps < before.max_down_bps) | (after.max_up_bps < before.max_up_bps)
+    rose = (after.max_down_bps > before.max_down_bps) | (after.max_up_bps > before.max_up_bps)
+    holds_that = {
+        Outcome.LOSES: was_on & ~is_on,
+        Outcome.WARNED: was_on & (after.warned_until_s > 0) & (before.warned_until_s == 0),
+        Outcome.LIFELINE: was_on & fell & (after.rule == Rule.SUSPENDED),
+        Outcome.RESTRICTED: was_on & fell,
+        Outcome.GAINS: ~was_on & is_on,
+        Outcome.RAISED: was_on & rose,
+        Outcome.GUARANTEED: was_on & (after.rule == Rule.GUARANTEED),
+        Outcome.KEEPS: was_on,
+    }
+    return np.select([*holds_that.values()], [*holds_that], Outcome.WITHOUT).astype(np.int8)
+
+
+def _by_outcome(outcome: NDArray[np.int8]) -> tuple[int, ...]:
+    return tuple(np.bincount(outcome, minlength=len(Outcome)).tolist())
+
+
+def _breakdown(names: Names, rows: IntArray, outcome: NDArray[np.int8]) -> Breakdown:
+    """Return the outcomes (R,) of some rows of a column of names by name."""
+    group = names.code[rows] * len(Outcome) + outcome
+    count = np.bincount(group, minlength=names.name.size * len(Outcome))
+    return Breakdown(names.name, count.reshape(-1, len(Outcome)))
+
+
+def _reasons(decisions: Decisions) -> Names:
+    """Return why terminals (N,) have no service, as names."""
+    number = np.where(decisions.reason == SERVED, len(REASONS), decisions.reason)
+    return Names(np.array([*REASONS, "served"], dtype=object), number.astype(np.int64))
+
+
+def _by_region(
+    regions: Sequence[PolicyRegion], cells: CellArray, outcome: NDArray[np.int8]
+) -> Breakdown:
+    """Return outcomes (N,) of terminals in cells (N,) by region; a cell may be in several."""
+    distinct, place = np.unique(cells, return_inverse=True)
+    group = place * len(Outcome) + outcome
+    by_cell = np.bincount(group, minlength=distinct.size * len(Outcome)).reshape(-1, len(Outcome))
+    names = np.array([region.region_id for region in regions], dtype=object)
+    count = [by_cell[np.isin(distinct, region.cells)].sum(axis=0) for region in regions]
+    return Breakdown(names, np.array(count).reshape(-1, len(Outcome)))
+
+
+def _accounts_cut_off(
+    table: ImpactTable, rows: IntArray, change: Change, before: Snapshot, at_s: int
+) -> int:
+    """Return how many accounts have service before the directive and none, anywhere, after."""
+    code, is_on = table.account.code, change.after.reason == SERVED
+    is_cut = np.zeros(table.account.name.size, dtype=bool)
+    is_cut[code[rows[change.outcome == Outcome.LOSES]]] = True
+    is_cut[table.account.name == ""] = False  # no account
+    is_cut[code[rows[is_on]]] = False
+    is_outside = is_cut[code]
+    is_outside[rows] = False
+    others = np.flatnonzero(is_outside)
+    elsewhere = decide_all(before, table.terminals.take(others), table.cells[others], at_s)
+    is_cut[code[others[elsewhere.reason == SERVED]]] = False
+    return int(np.count_nonzero(is_cut))
+
+
+def _people(people: People, area: CellArray, outcome: NDArray[np.int8]) -> tuple[int, ...]:
+    """Return the people in cells (C,), ascending, by what becomes of an ordinary terminal."""
+    here = people.take(np.isin(people.cell, area))
+    count = np.zeros(len(Outcome), dtype=np.int64)
+    np.add.at(count, outcome[np.searchsorted(area, here.cell)], here.population)
+    return tuple(count.tolist())
+
+
+# Agreements
+
+
+def _agreements(
+    directive: Directive, region: PolicyRegion, before: Snapshot, change: Change
+) -> tuple[AgreementImpact, ...]:
+    """Return what becomes of the agreements in force in the region at the directive's start."""
+    blocking = {a.agreement_id for a in blocking_agreements(directive, region, before)}
+    is_guaranteed = change.after.rule == Rule.GUARANTEED
+    is_cut = change.outcome == Outcome.LOSES
+    protects = _count_by_agreement(change.after, change.after.decider[is_guaranteed])
+    breaks = _count_by_agreement(change.after, change.after.breached[is_cut])
+    return tuple(
+        AgreementImpact(
+            agreement_id=each.agreement_id,
+            blocks=each.agreement_id in blocking,
+            protects=protects.get(each.agreement_id, 0),
+            breaks=breaks.get(each.agreement_id, 0),
+            until_s=each.until_s,
+        )
+        for each in agreements_touched(region, before, directive.from_s)
+    )
+
+
+def _count_by_agreement(decisions: Decisions, index: IntArray) -> dict[str, int]:
+    count: dict[str, int] = {}
+    numbers, found = np.unique(index[index >= 0], return_counts=True)
+    for number, n in zip(numbers.tolist(), found.tolist(), strict=True):
+        record = decisions.records[number]
+        if isinstance(record, Agreement):
+            count[record.agreement_id] = count.get(record.agreement_id, 0) + n
+    return count
+
+
+def agreements_touched(
+    region: PolicyRegion, snapshot: Snapshot, at_s: int
+) -> tuple[Agreement, ...]:
+    """Return the agreements in force at a time whose cells meet those of a region."""
+    return tuple(
+        each
+        for each in snapshot.agreements
+        if holds(each, at_s) and _cells_of(each, region, snapshot).size
+    )
+
+
+def blocking_agreements(
+    directive: Directive, region: PolicyRegion, snapshot: Snapshot
+) -> tuple[Agreement, ...]:
+    """Return the agreements whose own quorum must approve before a directive starts.
+
+    An exclusion meets a guarantee head on, so every agreement that it touches blocks it; other
+    reductions leave guaranteed service on, and are blocked only where agreements for everyone
+    leave no cell to reduce.  An agreement does not block what invokes one of its exceptions.
+    """
+    if directive.does is DirectiveKind.LIFT_GUARANTEE:
+        named = snapshot.agreement_by_id.get(directive.agreement_id)
+        return (named,) if named else ()
+    found = [
+        each
+        for each in agreements_touched(region, snapshot, directive.from_s)
+        if not directive.exception or directive.exception not in each.exceptions
+    ]
+    if directive.does is DirectiveKind.EXCLUDE:
+        return tuple(found)
+    if directive.does not in _CUTS:
+        return ()
+    for_all = [each for each in found if each.is_for_all]
+    covered = [_cells_of(each, region, snapshot) for each in for_all]
+    is_whole = bool(for_all) and np.unique(np.concatenate(covered)).size == region.cells.size
+    return tuple(for_all) if is_whole else ()
+
+
+def _cells_of(agreement: Agreement, region: PolicyRegion, snapshot: Snapshot) -> CellArray:
+    """Return the cells of a region, ascending, that lie in an agreement's regions."""
+    others = [snapshot.region_by_id[name].cells for name in agreement.region_ids]
+    covered = [np.isin(region.cells, cells) for cells in others]
+    return region.cells[np.any(covered, axis=0)]
