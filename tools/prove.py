@@ -4,7 +4,7 @@
 
 Each test file is run by itself with SKYWEAVE_FULL=1, as many at a time as there are cores.  A file
 that passed for this very source is not run again, so an interrupted proof goes on where it stopped;
-what other test files hold does not count.
+what other test files hold does not count, unless it names them.
 A failure or a skip fails the proof: it needs the reference data.  The table goes to
 docs/evidence/figures.md.
 """
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -22,8 +23,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 STATE = ROOT / ".prove"
-# The fuzzed readers take longest, so they come first.
-TESTS = sorted((ROOT / "tests").rglob("test_*.py"), key=lambda path: "fuzz" not in path.name)
+SLOW = ("fuzz", "mutants")  # these take longest, so they come first
+TESTS = sorted(
+    (ROOT / "tests").rglob("test_*.py"), key=lambda path: not any(s in path.name for s in SLOW)
+)
+NAMED = re.compile(rb"(?:tests|tools)/[\w/]+\.py")
 EVIDENCE = ROOT / "docs" / "evidence" / "figures.md"
 
 
@@ -38,10 +42,17 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
+def content_of(test: Path) -> bytes:
+    """Return a test file and the files that it names, whose tests it runs itself."""
+    own = test.read_bytes()
+    named = sorted({ROOT / name.decode() for name in NAMED.findall(own)})
+    return b"\0".join([own, *(path.read_bytes() for path in named if path.is_file())])
+
+
 def prove(test: Path, digest: str) -> dict[str, object]:
     """Run one test file, or return its outcome when it already passed for this source."""
     name = str(test.relative_to(ROOT))
-    digest = hashlib.sha256(digest.encode() + test.read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(digest.encode() + content_of(test)).hexdigest()[:16]
     record = STATE / f"{name.replace('/', '-')}.json"
     if record.exists() and (found := json.loads(record.read_text()))["digest"] == digest:
         return found

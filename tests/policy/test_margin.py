@@ -86,6 +86,13 @@ def test_random_neighbours_partition_the_land(full_counts, record_figure):
     assert wrong == 0
 
 
+def cells_round(pole, steps):
+    """Return the cells up to some steps from a pole, and the latitudes and longitudes of each."""
+    cells = np.unique(h3_cells.grid_disk(h3_cells.latlng_to_cell(pole, 0.0, 5), steps))
+    lat, lon = np.array([h3_cells.cell_to_latlng(cell) for cell in cells.tolist()]).T
+    return cells, lat, lon
+
+
 def cap(rng):
     """Return a random area round a pole as a ring, and a test of who lies in it."""
     pole = float(rng.choice([90.0, -90.0]))
@@ -101,12 +108,12 @@ def cap(rng):
 def test_random_caps_hold_the_cells_whose_centre_is_nearer_the_pole(full_counts, record_figure):
     rng = np.random.default_rng(6)
     count = 2_000 if full_counts else 10
+    near = {pole: cells_round(pole, 26) for pole in (-90.0, 90.0)}
     wrong = 0
     for _ in range(count):
         rings, pole, lon, reach = cap(rng)
-        around = np.unique(h3_cells.grid_disk(h3_cells.latlng_to_cell(pole, 0.0, 5), 26))
-        centres = np.array([h3_cells.cell_to_latlng(cell) for cell in around.tolist()])
-        expected = around[90.0 - np.abs(centres[:, 0]) <= np.interp(centres[:, 1], lon, reach)]
+        cells, cell_lat, cell_lon = near[pole]
+        expected = cells[90.0 - np.abs(cell_lat) <= np.interp(cell_lon, lon, reach)]
         wrong += not np.array_equal(cells_of(rings), expected)
     record_figure(f"regions: {count} random areas round a pole unlike brute force", wrong, "", "0")
     assert wrong == 0
@@ -126,22 +133,14 @@ def wedge(rng):
 def test_random_wedges_near_a_pole_are_those_of_brute_force(full_counts, record_figure):
     rng = np.random.default_rng(8)
     count = 1_000 if full_counts else 10
-    around = {
-        pole: np.unique(h3_cells.grid_disk(h3_cells.latlng_to_cell(pole, 0.0, 5), 50))
-        for pole in (-90.0, 90.0)
-    }
-    centres = {
-        pole: np.array([h3_cells.cell_to_latlng(cell) for cell in cells.tolist()])
-        for pole, cells in around.items()
-    }
+    near = {pole: cells_round(pole, 50) for pole in (-90.0, 90.0)}
     wrong = 0
     for _ in range(count):
         rings = wedge(rng)
         area = shapely.Polygon(rings[0], rings[1:])
-        pole = math.copysign(90.0, rings[0][0][1])
-        lat, lon = centres[pole].T
+        cells, lat, lon = near[math.copysign(90.0, rings[0][0][1])]
         turns = [shapely.intersects_xy(area, lon + turn, lat) for turn in (-360.0, 0.0, 360.0)]
-        wrong += not np.array_equal(cells_of(rings), around[pole][np.any(turns, axis=0)])
+        wrong += not np.array_equal(cells_of(rings), cells[np.any(turns, axis=0)])
     record_figure(f"regions: {count} random wedges near a pole unlike brute force", wrong, "", "0")
     assert wrong == 0
 

@@ -1,0 +1,26 @@
+"""The public log's modules are broken on purpose, by tools/mutate.py; their tests must notice."""
+
+import pytest
+from tests.support.mutants import assert_killed
+
+MERKLE = "tests/control/test_merkle.py"
+TAMPER = "tests/control/test_log_tamper.py"
+WITNESS = "tests/control/test_log_witness.py"
+FUZZ = "tests/control/test_signed_input_fuzz.py"
+LOG = {
+    "control.log.merkle": [MERKLE, TAMPER],
+    "control.log.tiles": [TAMPER, WITNESS, FUZZ],
+    "control.log.proofs": [TAMPER, WITNESS],
+    "control.log.checkpoint": [WITNESS, TAMPER],
+    "control.log.trust": [WITNESS, TAMPER],
+    "control.log.verify": [WITNESS, TAMPER],
+    "control.log.fsck": [TAMPER, WITNESS],
+    "control.log.witness": [WITNESS],
+    "control.log.store": [WITNESS, TAMPER],
+}
+
+
+def test_a_broken_log_is_noticed(full_counts, record_figure):
+    if not full_counts:
+        pytest.skip("takes minutes: it runs in make prove")
+    assert_killed(LOG, 6, "log", record_figure)
