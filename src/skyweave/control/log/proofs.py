@@ -58,10 +58,15 @@ def prove(log: LogFolder, index: int, checkpoint: bytes | None = None) -> Receip
 
 
 def verify_receipt(
-    receipt: Receipt, entry: bytes, policy: TrustPolicy, source: str = "receipt"
+    receipt: Receipt,
+    entry: bytes,
+    policy: TrustPolicy,
+    source: str = "receipt",
+    *,
+    quorum: bool = True,
 ) -> VerifiedCheckpoint:
     """Return the checkpoint that holds the entry, by the word of an accepted log and witnesses."""
-    verified = verify_checkpoint(receipt.checkpoint, policy, source)
+    verified = verify_checkpoint(receipt.checkpoint, policy, source, quorum=quorum)
     head = verified.checkpoint
     if inclusion_root(receipt.index, head.size, leaf_hash(entry), receipt.proof) != head.root:
         raise InputError(

@@ -146,6 +146,12 @@ def load_private_key(path: Path, passphrase: str | None = None) -> PrivateKey:
     return key
 
 
+def load_public_key(path: Path) -> PublicKey:
+    """Return the public half of a key file, which needs no passphrase."""
+    content, _, _ = _key_file(path)
+    return public_key_from_text(content["public"], f"{path}: public")
+
+
 def _paired(secret: "ed25519_types.Ed25519PrivateKey") -> PrivateKey:
     return PrivateKey(PublicKey(secret.public_key().public_bytes_raw()), secret)
 
