@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import h3.api.numpy_int as h3_cells
 import numpy as np
+from tests.support.small_network import PLACES, content
 
 from skyweave.policy.allow_list import MIN_GRACE_S, AllowList, Listed, kit_hash
 from skyweave.policy.snapshot import (
@@ -23,7 +24,6 @@ from skyweave.policy.snapshot import (
 from skyweave.time import format_utc
 from skyweave.twin.scenario import build_scenario
 from skyweave.twin.world import VerifiedPolicy, build_system
-from tests.support.small_network import PLACES, content
 
 SALT = "5a" * 16
 START_UTC = np.datetime64("2026-06-14T12:00:12", "ns")
