@@ -5,7 +5,7 @@ A template makes a draft: its founders read it, change it and sign it.  None fit
 is why there are three; the floors of `floors` hold in all of them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from skyweave.control.domain import charters
@@ -83,7 +83,7 @@ def consortium(founding: Founding) -> Charter:
     two_apart = _need(MEMBERS, 2, 2)
     operator = _need(OPERATOR, 2)
     kind = DirectiveKind
-    routes = (
+    routes = [
         _route(kind.ACTIVATE, [operator], authority=1),
         _route(kind.RESUME, [operator], authority=1),
         _route(kind.EMERGENCY_ACTIVATE, [two_apart], _RELIEF),
@@ -97,7 +97,7 @@ def consortium(founding: Founding) -> Charter:
         _route(kind.AMEND_REGION, [three], _REDRAWN),
         _route(kind.AMEND_LICENCE, [three], _REDRAWN | _PUBLIC),
         _route(kind.AMEND_AGREEMENT, [two_apart]),
-    )
+    ]
     return _charter("consortium", founding, routes, agreement_needs=[_need(OPERATOR, 1)])
 
 
@@ -110,7 +110,7 @@ def licensed_operator(founding: Founding) -> Charter:
     both = [_need(OPERATOR, 1), _need(AUTHORITY, 1)]
     operator = _need(OPERATOR, 2)
     kind = DirectiveKind
-    routes = (
+    routes = [
         _route(kind.ACTIVATE, [operator], authority=1),
         # An order can be a suspension: the operator alone must not end it.
         _route(kind.RESUME, [operator, _need(AUTHORITY, 1)]),
@@ -125,7 +125,7 @@ def licensed_operator(founding: Founding) -> Charter:
         _route(kind.AMEND_REGION, [operator, _need(AUTHORITY, 1)], _REDRAWN),
         _route(kind.AMEND_LICENCE, [order], _REDRAWN | _ORDER),
         _route(kind.AMEND_AGREEMENT, [operator]),
-    )
+    ]
     if not founding.authorities:
         raise InputError(
             "licensed-operator: no administration licenses it; name one, as --authority CH=ofcom"
@@ -139,12 +139,12 @@ def humanitarian(founding: Founding) -> Charter:
     two_agencies = _need(AGENCIES, 2, 2)
     agreed = [_need(AGENCIES, 3, 2), _need(OPERATOR, 1)]
     kind = DirectiveKind
-    routes = (
+    routes = [
         _route(kind.ACTIVATE, quick, authority=1),
         _route(kind.RESUME, quick, authority=1),
         _route(kind.EMERGENCY_ACTIVATE, quick, _RELIEF),
         # An operator that does not answer does not hold up help.
-        _route(kind.EMERGENCY_ACTIVATE, [two_agencies], _RELIEF, name="agencies-activate"),
+        _route(kind.EMERGENCY_ACTIVATE, [two_agencies], _RELIEF, name="agencies_activate"),
         _route(kind.SUSPEND, agreed, _PASSING),
         _route(kind.RESTRICT, agreed, _PASSING),
         _route(kind.EXCLUDE, agreed, _LONG | _ORDER),
@@ -155,7 +155,7 @@ def humanitarian(founding: Founding) -> Charter:
         _route(kind.AMEND_REGION, agreed, _REDRAWN),
         _route(kind.AMEND_LICENCE, agreed, _REDRAWN | _ORDER),
         _route(kind.AMEND_AGREEMENT, [two_agencies]),
-    )
+    ]
     return _charter("humanitarian", founding, routes, agreement_needs=quick)
 
 
@@ -252,7 +252,7 @@ def _route(
 ) -> Route:
     return Route.model_validate(
         {
-            "route": name or kind.value.replace("_", "-"),
+            "route": name or kind.value,
             "kind": kind,
             "needs": tuple(needs),
             "authority_needs": (_need(AUTHORITY, authority),) if authority else (),
@@ -262,8 +262,10 @@ def _route(
 
 
 def _charter(
-    template: str, founding: Founding, routes: Iterable[Route], agreement_needs: Iterable[Need]
+    template: str, founding: Founding, routes: Sequence[Route], agreement_needs: Sequence[Need]
 ) -> Charter:
+    needs = [need for route in routes for need in route.needs]
+    named = {need.role for need in (*needs, *agreement_needs, _root(founding))}
     return Charter(
         version=1,
         name=founding.name,
@@ -274,24 +276,25 @@ def _charter(
         salt_digest=founding.salt_digest,
         organisations=founding.organisations,
         keys=founding.cards,
-        roles=tuple(_roles(founding)),
+        roles=tuple(_roles(founding, named)),
         routes=tuple(routes),
         root=_root(founding),
         agreement_needs=tuple(agreement_needs),
     )
 
 
-def _roles(founding: Founding) -> Iterable[RoleRecord]:
-    """Yield the roles that have somebody in them."""
+def _roles(founding: Founding, named: Collection[str]) -> Iterator[RoleRecord]:
+    """Yield the roles that the routes name and that somebody is in, and those of authorities."""
     seated = {founding.operator, *founding.authorities.values()}
     organisations = {card.organisation for card in founding.cards}
     members = {
         MEMBERS: organisations,
         OPERATOR: {founding.operator},
         AGENCIES: organisations - seated,
-        **{f"{AUTHORITY}:{xx}": {name} for xx, name in founding.authorities.items()},
     }
-    for role, names in members.items():
+    seats = {role: names for role, names in members.items() if role in named}
+    seats |= {f"{AUTHORITY}:{xx}": {name} for xx, name in founding.authorities.items()}
+    for role, names in seats.items():
         ids = tuple(key_id_of(card) for card in founding.cards if card.organisation in names)
         if ids:
             yield RoleRecord(role=role, key_ids=ids)

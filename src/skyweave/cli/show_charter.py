@@ -1,0 +1,208 @@
+"""What a person reads of keys, cards and charters."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from skyweave.cli.show import key_values, plain_table
+
+_HOUR_S, _DAY_S = 3600, 86_400
+_FORMS = {
+    "needs_instrument": "instrument",
+    "needs_publication": "publication",
+    "needs_appeal": "appeal",
+    "needs_emergency": "declared emergency",
+}
+
+
+def key_made(found: dict[str, Any]) -> None:
+    """Print what to do with a new key."""
+    print(f"{found['written']}: key {found['key_id']}")
+    print(
+        "sealed under your passphrase; nobody can restore it"
+        if found["sealed"]
+        else "not sealed: whoever can read the file can sign in your name"
+    )
+    print(f"next: skyweave party card {found['written']} --person ... --out CARD")
+
+
+def card_made(found: dict[str, Any]) -> None:
+    """Print what to do with a new card."""
+    print(f"{found['written']}: card of {found['person']} of {found['organisation']}")
+    print(f"key {found['key_id']}")
+    print(f"counts from {_utc(found['not_before_s'])} until {_utc(found['not_after_s'])}")
+    print("next: send the card to whoever drafts the charter, and read them the key by telephone")
+
+
+def party(found: dict[str, Any]) -> None:
+    """Print a card or the public part of a key file."""
+    if found["kind"] == "key":
+        rows = {"key": found["key_id"], "sealed": "yes" if found["sealed"] else "no"}
+        if found["others_can_read"]:
+            rows["warning"] = f'others can read the file: run "chmod 600 {found["file"]}"'
+    else:
+        rows = {
+            "key": found["key_id"],
+            "person": found["person"],
+            "organisation": found["organisation"],
+            "office": found["office"],
+            "mandate": found["mandate"],
+            "counts": f"{_utc(found['not_before_s'])} until {_utc(found['not_after_s'])}",
+            "signed": "by the key itself",
+        }
+    key_values(found["file"], dict(rows))
+
+
+def revoked(found: dict[str, Any]) -> None:
+    """Print what a revocation does, and when."""
+    print(f"{found['written']}: key {found['key_id']} counts no more once this stands in the log")
+    if not found["own"]:
+        print(
+            "it is not your own key: the charter's root must sign, each by this command "
+            f"with --out {found['written']}"
+        )
+
+
+def templates(found: dict[str, Any]) -> None:
+    """Print the trade-offs of each template."""
+    console = Console()
+    for each in found["templates"]:
+        console.print(Text(f"{each['name']}: {each['title']}", "bold"))
+        for name in ("suits", "protects", "trusts", "costs", "fails"):
+            table = plain_table("", "", "", texts=("",))
+            table.show_header = False
+            table.title = None
+            table.columns[0].width = 8
+            table.add_row(Text(name), Text(each[name]))
+            console.print(table)
+        console.print()
+
+
+def drafted(found: dict[str, Any]) -> None:
+    """Print what the founders do with a draft."""
+    file = found["written"]
+    print(f'{file}: draft of the charter "{found["name"]}", template {found["template"]}')
+    print(f"digest {found['digest']}")
+    print(f"signatures needed: {_need(found['root'])}")
+    print("next:")
+    print(f"  1. every founder reads it: skyweave charter show {file}")
+    print("  2. compare the digest by another channel, by telephone or face to face")
+    print(f"  3. sign, one after the other: skyweave charter sign {file} --key KEYFILE")
+    print(f"  4. the keeper of the log begins it: skyweave log init LOG --charter {file} --key KEY")
+
+
+def signed(found: dict[str, Any]) -> None:
+    """Print who has signed a charter and who has not."""
+    print(f"{found['written']}: digest {found['digest']}")
+    _print_signed(found)
+
+
+def _print_signed(found: dict[str, Any]) -> None:
+    for each in found["signed"]:
+        print(f"signed by {each['person']} of {each['organisation']}")
+    if found["complete"]:
+        print("the root has signed: a log can begin with it, skyweave log init")
+    else:
+        print(f"missing: {'; '.join(found['missing'])}")
+
+
+def charter(found: dict[str, Any], *, err: bool = False) -> None:
+    """Print who may decide what."""
+    content, console = found["charter"], Console(stderr=err)
+    rows = {
+        "digest": found["digest"],
+        "template": found["template"],
+        "holds": f"{_utc(content['created_s'])} until {_utc(content['expires_s'])}",
+        "log": content["log"],
+        "witnesses": ", ".join(content["witnesses"]),
+        "changed by": _need(content["root"]),
+    }
+    rows |= _rows_of_log(found) if found["state"] == "log" else {"state": _state(found)}
+    table = plain_table(f"{found['name']}, version {found['version']}", "", "", texts=("",))
+    table.show_header = False
+    for name, value in rows.items():
+        table.add_row(Text(name), Text(value))
+    for each in (table, _people(found), _routes(content)):
+        console.print(each)
+        console.print()
+    for name in ("signed", "missing"):
+        if found["state"] != "log" and found[name]:
+            console.print(Text(f"{name}: {'; '.join(_names(found[name]))}"))
+
+
+def _rows_of_log(found: dict[str, Any]) -> dict[str, str]:
+    rows = {"genesis": found["genesis"], "log entry": str(found["entry"])}
+    if found["expired"]:
+        rows["state"] = "expired: it decides nothing until it is amended"
+    return rows
+
+
+def _state(found: dict[str, Any]) -> str:
+    if found["state"] == "draft":
+        return "draft, nobody has signed"
+    return "signed by its root" if found["complete"] else "not signed by all of its root yet"
+
+
+def _names(each: list[Any]) -> list[str]:
+    return [x if isinstance(x, str) else f"{x['person']} of {x['organisation']}" for x in each]
+
+
+def _people(found: dict[str, Any]) -> Any:
+    content = found["charter"]
+    names = {each["organisation"]: each["name"] for each in content["organisations"]}
+    columns = ("person", "organisation", "office", "roles", "key", "until")
+    table = plain_table("Who signs", *columns, texts=columns)
+    for key in content["keys"]:
+        roles = [r["role"] for r in content["roles"] if key["key_id"] in r["key_ids"]]
+        is_revoked = key["key_id"] in found.get("revoked", {})
+        until = "revoked" if is_revoked else _utc(key["not_after_s"])[:10]
+        row = (
+            key["person"], names[key["organisation"]], key["office"], ", ".join(roles),
+            key["key_id"][:16], until,
+        )  # fmt: skip
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _routes(content: dict[str, Any]) -> Any:
+    columns = ("directive", "who must agree", "notice", "at most", "must name")
+    table = plain_table("What it takes", *columns, texts=columns)
+    for route in content["routes"]:
+        row = (
+            _route_name(route),
+            " and ".join(_who(route)),
+            _span(route["notice_s"]) if route["notice_s"] else "",
+            _span(route["max_duration_s"]) if route["max_duration_s"] else "",
+            ", ".join(word for field, word in _FORMS.items() if route[field]),
+        )
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _route_name(route: dict[str, Any]) -> str:
+    name, kind = str(route["route"]), route["kind"]
+    return name if name == kind else f"{name} ({kind})"
+
+
+def _who(route: dict[str, Any]) -> Iterator[str]:
+    yield from (_need(need) for need in route["needs"])
+    for need in route["authority_needs"]:
+        yield f"{_need(need)} where a licence is needed"
+
+
+def _need(need: dict[str, Any]) -> str:
+    apart = f" from {need['organisations']} organisations" if need["organisations"] > 1 else ""
+    return f"{need['people']} of {need['role']}{apart}"
+
+
+def _span(seconds: int) -> str:
+    return f"{seconds / _HOUR_S:g} h" if seconds <= 3 * _DAY_S else f"{seconds / _DAY_S:g} days"
+
+
+def _utc(seconds: int) -> str:
+    if seconds > 253_402_300_799:  # 9999-12-31, the last day that datetime can write
+        return f"{seconds} s"
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
