@@ -1,0 +1,318 @@
+"""Directives: proposed with the report of their impact, shown in plain words, taken back, ended."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skyweave.api.authority import LogSource, refuse_without_effect, whose
+from skyweave.api.impacts import impact_lines, impact_of, write_exact
+from skyweave.api.parcels import Signer, made, refuse_existing, sealed, written
+from skyweave.api.words import directive_words
+from skyweave.control.domain.documents import (
+    DAY_S,
+    Directive,
+    DirectiveKind,
+    Failure,
+    LicenceRecord,
+    Lift,
+    Proposal,
+    Route,
+    Withdrawal,
+    digest_of,
+    parse_document,
+)
+from skyweave.control.domain.impact_after import CHANGES_SERVICE
+from skyweave.control.domain.impact_lines import report_lines
+from skyweave.control.domain.impact_public import parse_published, published
+from skyweave.control.domain.machine import UNDECIDED
+from skyweave.control.domain.replay import agreements_met
+from skyweave.control.domain.state import Authority, DirectiveState
+from skyweave.control.drafts import DirectiveDraft, LicenceDraft, days_s, make_draft, read_toml
+from skyweave.control.parcel import read_parcel
+from skyweave.errors import InputError
+
+APPROVALS_DAYS = 14  # a proposal waits so long where its draft does not say
+
+_NONCE_BYTES = 32
+_ENDINGS = {"withdraw": Withdrawal, "lift": Lift, "fail": Failure}
+
+
+@dataclass(frozen=True)
+class _Attached:
+    """The new document of an amendment, and the objects that it names."""
+
+    digest: str | None = None
+    objects: Mapping[str, bytes] = field(default_factory=dict)
+    private: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def propose(
+    log: LogSource,
+    draft: DirectiveDraft,
+    signer: Signer,
+    out: Path,
+    *,
+    now_s: int,
+    terminals: Path | None = None,
+    salt: Path | None = None,
+    exact: Path | None = None,
+) -> dict[str, Any]:
+    """Sign a proposal and write it as a parcel: the directive and the report of its impact.
+
+    `terminals` is the table that the report counts, a fleet's CSV.  The exact report, which stays
+    with the proposer, is written to `exact`.  What the log would list without effect is refused.
+    """
+    for path in (out, *([exact] if exact else [])):
+        refuse_existing(path)
+    book = log.open()
+    authority = book.authority(now_s)
+    key = signer.load()
+    owner = draft.owner or whose(authority.charter, key).organisation
+    attached = _attached(draft)
+    directive = complete(draft, authority, owner, attached.digest, now_s)
+    objects, digest = dict(attached.objects), None
+    if directive.does in CHANGES_SERVICE:
+        nonce = os.urandom(_NONCE_BYTES)
+        report = impact_of(book, authority, directive, terminals, salt)
+        public = published(report, nonce)
+        digest = digest_of(public)
+        objects[digest] = public
+        if exact is not None:
+            write_exact(exact, report, nonce)
+    proposal = Proposal(directive=directive, impact=digest)
+    parcel = sealed(proposal, key, objects, attached.private)
+    refuse_without_effect(authority, parcel, book.objects, now_s)
+    return {
+        **written(parcel, proposal, out),
+        "directive": directive.directive_id,
+        "question": proposal.question,
+        "words": directive_words(directive, authority),
+        "impact": impact_lines(proposal, objects),
+    }
+
+
+def draft_of(path: Path | None, given: Mapping[str, Any]) -> DirectiveDraft:
+    """Return the draft of a TOML file with the options that were given, or of these alone."""
+    if path is None:
+        return make_draft(given, DirectiveDraft, "directive")
+    return make_draft(read_toml(path) | dict(given), DirectiveDraft, str(path))
+
+
+def end(
+    log: LogSource, how: str, directive_id: str, reason: str, signer: Signer, out: Path, *,
+    now_s: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Sign that a directive is withdrawn, lifted or failed, and write the parcel."""
+    refuse_existing(out)
+    book = log.open()
+    authority = book.authority(now_s)
+    state_of(authority, directive_id)
+    document = made(_ENDINGS[how], f"directive {how}", directive_id=directive_id, reason=reason)
+    parcel = sealed(document, signer.load())
+    refuse_without_effect(authority, parcel, book.objects, now_s)
+    return {**written(parcel, document, out), "directive": directive_id}
+
+
+def complete(
+    draft: DirectiveDraft, authority: Authority, owner: str, replaces_by: str | None, now_s: int
+) -> Directive:
+    """Return the directive of a draft: digests, the route and the agreements from the log."""
+    route = _route(draft, authority)
+    region = _region(draft, authority)
+    from_s = now_s + route.notice_s if draft.from_s is None else draft.from_s
+    until_s = draft.until_s if draft.days is None else from_s + days_s(draft.days)
+    _refuse_without_end(draft.kind, route, until_s)
+    approvals_until_s = draft.approvals_until_s or min(
+        now_s + APPROVALS_DAYS * DAY_S, until_s or now_s + APPROVALS_DAYS * DAY_S
+    )
+    directive = made(
+        Directive,
+        f"directive {draft.id}",
+        directive_id=draft.id,
+        does=draft.kind,
+        route=route.route,
+        charter=authority.charter.digest,
+        region_id=draft.region,
+        region=region,
+        administration=draft.administration or _licensed_by(draft),
+        owner=owner,
+        reason=draft.reason,
+        legal_basis=draft.legal_basis,
+        instrument=draft.instrument,
+        publication=draft.publication,
+        appeal=draft.appeal,
+        emergency=draft.emergency,
+        request_ids=draft.requests,
+        from_s=from_s,
+        until_s=until_s,
+        approvals_until_s=approvals_until_s,
+        max_down_bps=draft.max_down_bps,
+        max_up_bps=draft.max_up_bps,
+        agreement_id=draft.agreement,
+        exception=draft.exception,
+        licence=_licence(draft.licence),
+        supersedes=draft.supersedes,
+        replaces_by=replaces_by,
+    )
+    return directive.model_copy(update={"agreements": agreements_met(authority, directive)})
+
+
+def state_of(authority: Authority, directive_id: str) -> DirectiveState:
+    """Return a directive and what became of it."""
+    if directive_id not in authority.directives:
+        known = ", ".join(authority.directives) or "none"
+        raise InputError(
+            f'directive "{directive_id[:64]}" is not in the log; it has: {known[:200]}'
+        )
+    return authority.directives[directive_id]
+
+
+def show_directives(log: LogSource, directive_id: str | None, *, now_s: int) -> dict[str, Any]:
+    """Return one directive of a log, or all of them, with what became of each."""
+    book = log.open()
+    authority = book.authority(now_s)
+    ids = [*authority.directives] if directive_id is None else [directive_id]
+    return {
+        "log": str(log.folder),
+        "at_s": now_s,
+        "directives": [_told(book.objects, authority, state_of(authority, each)) for each in ids],
+    }
+
+
+def show_impact(
+    log: LogSource,
+    what: str,
+    *,
+    now_s: int,
+    terminals: Path | None = None,
+    exact: bool = False,
+    salt: Path | None = None,
+) -> dict[str, Any]:
+    """Return the impact that was signed; with a table, what that table gives, rounded or exact."""
+    book = log.open()
+    authority = book.authority(now_s)
+    question = question_of(authority, what)
+    proposal = question.proposal
+    answer: dict[str, Any] = {
+        "directive": proposal.directive.directive_id,
+        "question": proposal.question,
+        "signed": impact_lines(proposal, {**book.objects, **question.objects}),
+    }
+    if exact and terminals is None:
+        raise InputError("--exact counts a table of terminals; give it, as --terminals FLEET.csv")
+    if terminals is None:
+        return answer
+    report = impact_of(book, authority, proposal.directive, terminals, salt)
+    shown = report if exact else parse_published(published(report, bytes(_NONCE_BYTES)))
+    return {**answer, "own": report_lines(shown), "exact": exact}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What people are asked: a proposal in the log, or one on its way there in a parcel."""
+
+    proposal: Proposal
+    objects: Mapping[str, bytes]  # beside the log's own
+    is_logged: bool
+
+
+def question_of(authority: Authority, what: str) -> Question:
+    """Return the proposal of a directive's id, or of a parcel's file."""
+    if what in authority.directives:
+        return Question(authority.directives[what].proposal, {}, True)
+    path = Path(what)
+    if not path.is_file():
+        state_of(authority, what)
+    parcel = read_parcel(path)
+    if parcel.envelope.payload_type != Proposal.payload_type():
+        raise InputError(f"{path}: holds no proposal; name the parcel of one, or a directive's id")
+    proposal = parse_document(parcel.envelope.payload, Proposal, str(path))
+    return Question(proposal, parcel.objects, False)
+
+
+def _told(
+    objects: Mapping[str, bytes], authority: Authority, found: DirectiveState
+) -> dict[str, Any]:
+    directive = found.proposal.directive
+    return {
+        "directive": directive.directive_id,
+        "does": str(directive.does),
+        "region": directive.region_id,
+        "entry": found.entry,
+        "proposer": found.proposer,
+        "state": str(found.state),
+        "from_s": found.from_s,
+        "until_s": found.until_s,
+        "question": found.proposal.question,
+        "words": directive_words(directive, authority),
+        "impact": impact_lines(found.proposal, objects),
+        "missing": missing(found),
+        "blocked_by": list(found.blocked_by),
+        "story": [
+            {"state": str(s.state), "at_s": s.at_s, "entry": s.entry, "why": s.why}
+            for s in found.story
+        ],
+    }
+
+
+def missing(found: DirectiveState) -> list[str]:
+    """Return what is still missing to each quorum that an undecided directive needs."""
+    if found.state not in UNDECIDED:
+        return []
+    return [f"{quorum.role}: {text}" for quorum in found.quorums for text in quorum.missing]
+
+
+# What a draft leaves to the log
+
+
+def _route(draft: DirectiveDraft, authority: Authority) -> Route:
+    """Return the charter's route of the draft: the one named, or the only one of its kind."""
+    of_kind = {r.route: r for r in authority.charter.routes if r.kind is draft.kind}
+    if draft.route in of_kind:
+        return of_kind[draft.route]
+    if draft.route or len(of_kind) != 1:
+        found = f'route "{draft.route[:40]}"' if draft.route else "no route named"
+        raise InputError(
+            f"directive {draft.id}: {found}; the charter decides {draft.kind} by "
+            f"{' or '.join(of_kind) or 'no route at all'}: name one, as --route NAME"
+        )
+    return next(iter(of_kind.values()))
+
+
+def _region(draft: DirectiveDraft, authority: Authority) -> str | None:
+    if not draft.region:
+        return None
+    versions = authority.regions.get(draft.region)
+    if not versions:
+        raise InputError(
+            f'directive {draft.id}: region "{draft.region[:64]}" is not in the log; it has: '
+            f"{', '.join(authority.regions) or 'none'}"
+        )
+    return versions[-1].record.digest
+
+
+def _refuse_without_end(kind: DirectiveKind, route: Route, until_s: int | None) -> None:
+    if until_s is None and (kind.is_reduction or route.max_duration_s is not None):
+        longest = "" if route.max_duration_s is None else (
+            f", at most {route.max_duration_s / DAY_S:g} days"
+        )  # fmt: skip
+        raise InputError(f"{kind} without an end; give --days N or --until UTC{longest}")
+
+
+def _licensed_by(draft: DirectiveDraft) -> str:
+    return draft.licence.administration if draft.licence else ""
+
+
+def _licence(draft: LicenceDraft | None) -> LicenceRecord | None:
+    return None if draft is None else LicenceRecord(**draft.model_dump())
+
+
+def _attached(draft: DirectiveDraft) -> _Attached:
+    """Return the document of an amendment from the parcel that a draft names."""
+    if not draft.document:
+        return _Attached()
+    parcel = read_parcel(Path(draft.document))
+    digest = digest_of(parcel.envelope.payload)
+    return _Attached(digest, {digest: parcel.envelope.payload, **parcel.objects}, parcel.private)

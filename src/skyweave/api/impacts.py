@@ -1,0 +1,131 @@
+"""The impact of a directive on a table of terminals, by the state of a verified log."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skyweave.api.authority import salt_of
+from skyweave.api.parcels import read_limited
+from skyweave.control.domain.documents import Directive, Proposal, canonical
+from skyweave.control.domain.geometry import Geometry, parse_geometry
+from skyweave.control.domain.impact import ImpactReport, impact_report
+from skyweave.control.domain.impact_border import Border, border_of, people_of
+from skyweave.control.domain.impact_lines import report_lines
+from skyweave.control.domain.impact_public import parse_published
+from skyweave.control.domain.impact_table import (
+    MAX_TABLE_BYTES,
+    ImpactTable,
+    parse_impact_table,
+)
+from skyweave.control.domain.snapshots import snapshot_of
+from skyweave.control.domain.state import Authority, RegionVersion
+from skyweave.errors import InputError
+from skyweave.places.cities import all_cities
+from skyweave.policy.snapshot import Claim, PolicyRegion, Snapshot
+
+if TYPE_CHECKING:
+    from skyweave.control.book import Book
+
+_NO_SALT = "00" * 16  # of a log whose agreements name nobody, so that nothing is hashed under it
+
+
+def impact_of(
+    book: "Book",
+    authority: Authority,
+    directive: Directive,
+    terminals: Path | None,
+    salt: Path | None = None,
+) -> ImpactReport:
+    """Return what a directive would do to the terminals of a fleet's CSV; none without a table."""
+    version = _version(authority, directive)
+    geometry = _geometry(book, version)
+    publish_by_s = version.record.publish_by_s
+    return impact_report(
+        directive,
+        _policy_region(authority, version, geometry),
+        _table(terminals),
+        snapshot_before(book, authority, salt),
+        people_of(all_cities()),
+        border=_border(geometry),
+        is_protected=publish_by_s is not None and authority.now_s < publish_by_s,
+    )
+
+
+def snapshot_before(book: "Book", authority: Authority, salt: Path | None) -> Snapshot:
+    """Return the policy of a log's state; its salt is needed where agreements name somebody."""
+    named = any(
+        each.record.terminal_hashes or each.record.account_hashes
+        for each in authority.agreement_history
+    )
+    digits = salt_of(authority.charter, book.folder, salt) if named or salt else _NO_SALT
+    checkpoint = book.verified.checkpoint
+    return snapshot_of(
+        authority, log_origin=checkpoint.origin, log_root=checkpoint.root.hex(), salt=digits
+    )
+
+
+def write_exact(path: Path, report: ImpactReport, nonce: bytes) -> None:
+    """Write the exact report and what binds it to the public one, for its owner's eyes."""
+    content = {"nonce": nonce.hex(), "report": json.loads(report.encode())}
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(canonical(content) + b"\n")
+
+
+def impact_lines(proposal: Proposal, objects: Mapping[str, bytes]) -> list[str]:
+    """Return the published report of a proposal in plain words, none where no cell changes."""
+    if proposal.impact is None:
+        return []
+    if proposal.impact not in objects:
+        return ["its impact report is not in this copy of the log"]
+    return report_lines(parse_published(objects[proposal.impact]))
+
+
+def _version(authority: Authority, directive: Directive) -> RegionVersion:
+    for version in authority.regions.get(directive.region_id, ()):
+        if version.record.digest == directive.region:
+            return version
+    raise InputError(
+        f"directive {directive.directive_id}: names no region that the log has; name one, as "
+        "--region ID"
+    )
+
+
+def _geometry(book: "Book", version: RegionVersion) -> Geometry:
+    """Return a region's geometry, published or from the log's private folder."""
+    if version.geometry is not None:
+        return version.geometry
+    record = version.record
+    path = book.folder / "private" / record.geometry.removeprefix("sha256:")
+    advice = f"region {record.region_id} is withheld: ask the log's keeper for its geometry"
+    return parse_geometry(read_limited(path, 32 * 2**20, advice), record, str(path))
+
+
+def _policy_region(
+    authority: Authority, version: RegionVersion, geometry: Geometry
+) -> PolicyRegion:
+    record = version.record
+    return PolicyRegion(
+        region_id=version.snapshot_id,
+        version=record.version,
+        digest=record.digest_of_region,
+        cells=geometry.cells,
+        needs_licence=record.needs_licence,
+        licences=tuple(authority.licences.get(record.region_id, ())),
+        claims=tuple(Claim(each.administration, each.basis) for each in record.claims),
+    )
+
+
+def _border(geometry: Geometry) -> Border:
+    return border_of(geometry.border)
+
+
+def _table(terminals: Path | None) -> ImpactTable:
+    if terminals is None:
+        raise InputError(
+            "no table of terminals; give the fleet that the report counts, as --terminals FLEET.csv"
+        )
+    content = read_limited(terminals, MAX_TABLE_BYTES, "name a fleet's CSV")
+    return parse_impact_table(content, str(terminals))

@@ -1,0 +1,191 @@
+"""What the commands of the control plane print for people; machines take --json.
+
+Signers must see what they sign, so texts stand in plain lines that no narrow terminal cuts.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from skyweave.api.words import utc
+
+
+def parcel(found: dict[str, Any]) -> None:
+    """Print where a parcel was written and who has signed it."""
+    count = len(found["signatures"])
+    print(f"{found['written']}: {found['kind']}, {count} signature{'' if count == 1 else 's'}")
+    print(f"digest {found['digest']}")
+
+
+def region_made(found: dict[str, Any]) -> None:
+    """Print a region as it was made."""
+    print(
+        f"{found['written']}: region {found['region']}, version {found['version']}, "
+        f"{found['cells']:,} cells"
+    )
+    print(f"digest {found['digest']}")
+    if found["publish_by_s"] is not None:
+        print(f"its border is withheld until {utc(found['publish_by_s'])}")
+
+
+def regions(found: dict[str, Any]) -> None:
+    """Print regions with what decides them."""
+    for each in found["regions"]:
+        print(
+            f"{each['region']}: {each['title']}, version {each['version']}, {each['cells']:,} "
+            f"cells, log entry {each['entry']}"
+        )
+        if each["withheld_until_s"] is not None:
+            _indented([f"its border is withheld until {utc(each['withheld_until_s'])}"])
+        else:
+            _indented([f"cells follow from the border by the rule: {each['redrawn']}"])
+        for claim in each["claims"]:
+            _indented([f"claimed by {claim['administration']}: {claim['basis']}"])
+        _indented(_licences(each))
+        _indented(f"{_brief(one)}" for one in each["directives"])
+        if each["agreements"]:
+            _indented([f"agreements in force: {', '.join(each['agreements'])}"])
+    if not found["regions"]:
+        print("no region is in the log")
+
+
+def _licences(found: dict[str, Any]) -> Iterable[str]:
+    if not found["needs_licence"]:
+        yield "needs no licence"
+    elif not found["licences"]:
+        yield "needs a licence and has none"
+    for each in found["licences"]:
+        holds = "valid" if each["is_valid"] else f"not valid now ({each['status']})"
+        yield (
+            f"licence of {each['administration']}: {each['instrument']}, {holds}, until "
+            f"{utc(each['until_s'])}"
+        )
+
+
+def _brief(found: dict[str, Any]) -> str:
+    span = ""
+    if found["from_s"] is not None:
+        span = f", from {utc(found['from_s'])} until {utc(found['until_s'])}"
+    return (
+        f"{found['directive']} ({found['does']}): {found['state']}{span}, log entry "
+        f"{found['entry']}"
+    )
+
+
+def request_recorded(found: dict[str, Any]) -> None:
+    """Print a request as it was recorded."""
+    parcel(found)
+    if found["sealed_until_s"] is not None:
+        print(f"its text is sealed until {utc(found['sealed_until_s'])}")
+    print("a request changes nothing by itself")
+
+
+def requests(found: dict[str, Any]) -> None:
+    """Print requests, the pressure, and what came of each."""
+    for each in found["requests"]:
+        print(
+            f"{each['request_id']}: {each['asked_by']} ({each['asked_by_kind']}), by "
+            f"{each['channel']}, {utc(each['received_s'])}, log entry {each['entry']}"
+        )
+        if each["summary"]:
+            _indented([f"asks: {each['summary']}"])
+        if each["pressure"]:
+            _indented([f"pressure: {each['pressure']}"])
+        if each["text"] is None:
+            _indented([f"its text is sealed until {utc(each['publish_by_s'])}"])
+        else:
+            _indented(f"| {line}" for line in each["text"].splitlines())
+        named = ", ".join(each["directives"])
+        _indented([f"named by {named}" if named else "no directive names it: nothing changed"])
+    if not found["requests"]:
+        print("no request is in the log")
+
+
+def revealed(found: dict[str, Any]) -> None:
+    """Print whether a text is published now."""
+    print(f"{found['request']}: " + ("published" if found["revealed"] else "was public already"))
+
+
+def agreement_text(lines: list[str]) -> None:
+    """Print an agreement for the one who is about to sign it."""
+    for line in lines:
+        print(line)
+
+
+def agreements(found: dict[str, Any]) -> None:
+    """Print agreements and whether they are in force."""
+    for each in found["agreements"]:
+        first, *rest = each["words"]
+        print(f"{each['agreement']}: {first}")
+        force = "in force" if each["in_force"] else "not in force"
+        _indented([*rest, f"{force}, log entry {each['entry']}"])
+    if not found["agreements"]:
+        print("no agreement is in the log")
+
+
+def proposed(found: dict[str, Any]) -> None:
+    """Print a proposal as it was written."""
+    _question(found)
+    parcel(found)
+
+
+def impact(found: dict[str, Any]) -> None:
+    """Print the impact that was signed, and that of one's own table beside it."""
+    for line in found["signed"] or ["it changes no cell, so it has no impact report"]:
+        print(line)
+    if "own" in found:
+        print("by your own table" + (", exactly:" if found["exact"] else ":"))
+        for line in found["own"]:
+            print(line)
+
+
+def ballot(found: dict[str, Any]) -> None:
+    """Print what a vote is about, before it is signed."""
+    _question(found)
+    _standing(found)
+
+
+def voted(found: dict[str, Any]) -> None:
+    """Print a vote as it was signed; what it is about stands above."""
+    print(
+        f"{found['written']}: {found['signer']} ({found['office']}, {found['organisation']}) "
+        f"votes to {found['decision']} {found['directive']}, until {utc(found['expires_s'])}"
+    )
+
+
+def directives(found: dict[str, Any]) -> None:
+    """Print directives with what is missing and their story; of several, a line each."""
+    if len(found["directives"]) == 1:
+        each = found["directives"][0]
+        _question(each)
+        _standing(each)
+        for step in each["story"]:
+            by = "by time" if step["entry"] is None else f"log entry {step['entry']}"
+            print(f"{utc(step['at_s'])} {step['state']}, {by}: {step['why']}")
+        if each["from_s"] is not None:
+            print(f"in effect from {utc(each['from_s'])} until {utc(each['until_s'])}")
+        return
+    for each in found["directives"]:
+        print(_brief(each))
+    if not found["directives"]:
+        print("no directive is in the log")
+
+
+def _question(found: dict[str, Any]) -> None:
+    print(f"directive {found['directive']}")
+    _indented(found["words"])
+    for line in found["impact"]:
+        print(line)
+    print(f"what is signed: {found['question']}")
+
+
+def _standing(found: dict[str, Any]) -> None:
+    print(f"state: {found['state']}")
+    for text in found["missing"]:
+        print(f"missing: {text}")
+    if found["blocked_by"]:
+        print(f"blocked by: {', '.join(found['blocked_by'])}")
+
+
+def _indented(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"  {line}")
