@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skyweave.control.domain.documents import Directive, DirectiveKind, canonical
+from skyweave.control.domain.documents import Directive, DirectiveKind, canonical, digest_of
 from skyweave.control.domain.impact_after import cells_that_may_change, snapshot_with
 from skyweave.control.domain.impact_border import Border, BorderImpact, People, border_impact
 from skyweave.control.domain.impact_table import ImpactTable, Names
@@ -68,9 +68,11 @@ class Breakdown:
         found = self.count[:, outcome].tolist()
         return {name: n for name, n in zip(self.name, found, strict=True) if n}
 
-    def encode(self) -> dict[str, list[int]]:
-        """Return the counts as JSON has them."""
-        return dict(zip(self.name, self.count.tolist(), strict=True))
+    @property
+    def digest(self) -> str:
+        """SHA-256 over names and counts; there may be a million accounts."""
+        names = "\0".join(self.name).encode()
+        return digest_of(names + b"\0\0" + self.count.astype("<i8").tobytes())
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class ImpactReport:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Breakdown):
-        return value.encode()
+        return value.digest
     if isinstance(value, BorderImpact | AgreementImpact):
         return asdict(value)
     return [_plain(each) for each in value] if isinstance(value, tuple) else value

@@ -1,6 +1,6 @@
 """An impact report in plain English, line by line, for those who are about to sign."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -27,7 +27,6 @@ _BECOMES = {
     Outcome.KEEPS: "keep service as it is",
     Outcome.WITHOUT: "have no service, before and after",
 }
-_TELLING = (Outcome.LOSES, Outcome.GAINS)  # always said, also where they are few or none
 
 
 def report_lines(report: ImpactReport | PublicImpact) -> list[str]:
@@ -42,7 +41,7 @@ def report_lines(report: ImpactReport | PublicImpact) -> list[str]:
 def _lines(form: PublicImpact) -> Iterator[str]:
     for outcome, becomes in _BECOMES.items():
         figure = form.terminals[outcome.word]
-        if outcome in _TELLING or _is_some(figure):
+        if outcome is Outcome.LOSES or _is_some(figure):  # losses are said, few or none
             yield f"{_terminals(figure)} {becomes}{_parted(form, outcome)}"
     if form.by_reason:
         yield f"why, as their dishes will show it: {_listed(form.by_reason)}"
@@ -64,13 +63,15 @@ def _lines(form: PublicImpact) -> Iterator[str]:
 def _parted(form: PublicImpact, outcome: Outcome) -> str:
     """Return the breakdowns of an outcome, in brackets."""
     sponsors = None if form.by_sponsor is None else form.by_sponsor[outcome.word]
-    found = (("", form.by_service_class[outcome.word]), ("sponsors: ", sponsors))
+    title = "sponsors: " if form.step == 1 else "largest sponsors: "
+    found = (("", form.by_service_class[outcome.word]), (title, sponsors))
     parts = [f"{title}{_listed(parts)}" for title, parts in found if parts]
     return f" ({'; '.join(parts)})" if parts else ""
 
 
-def _listed(parts: Parts | Mapping[str, int]) -> str:
-    return ", ".join(f"{name or 'without one'} {count:,}" for name, count in parts.items())
+def _listed(parts: Parts) -> str:
+    largest_first = sorted(parts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name or 'none'} {count:,}" for name, count in largest_first)
 
 
 def _people(form: PublicImpact) -> Iterator[str]:
@@ -80,10 +81,8 @@ def _people(form: PublicImpact) -> Iterator[str]:
     for outcome in Outcome:
         cells, people = (found.get(outcome.word, 0) for found in (form.cells, form.people))
         if cells and outcome is not Outcome.WITHOUT:
-            yield (
-                f"in {cells:,} cells an ordinary terminal would {_VERB[outcome]}: at least "
-                f"{people:,} people live there"
-            )
+            would = f"in {cells:,} cells an ordinary terminal would {_VERB[outcome]}"
+            yield f"{would}; {_towns(people)} live there"
 
 
 _VERB = {
@@ -101,14 +100,14 @@ _VERB = {
 def _border(border: PublicBorder) -> Iterator[str]:
     if border.cells_beyond:
         yield (
-            f"{border.cells_beyond:,} of its cells reach beyond the border: at least "
-            f"{border.people_beyond:,} people outside are hit, and "
-            f"{_terminals(border.losing_beyond).lower()} in those cells lose service"
+            f"{border.cells_beyond:,} of its cells reach beyond the border: "
+            f"{_towns(border.people_beyond)} outside live in them, and "
+            f"{_terminals(border.losing_beyond).lower()} in them lose service"
         )
     if border.cells_spill:
         yield (
-            f"{border.cells_spill:,} cells inside the border are left out: at least "
-            f"{border.people_spill:,} people inside are not reached"
+            f"{border.cells_spill:,} cells that reach inside the border are not among them: "
+            f"{_towns(border.people_spill)} inside live there"
         )
 
 
@@ -121,6 +120,10 @@ def _agreement(found: PublicAgreement, until_s: int | None) -> str:
     if found.blocks:
         says.append("BLOCKS it until the agreement's own quorum approves")
     return "; ".join(says)
+
+
+def _towns(people: int) -> str:
+    return f"at least {people:,} people" if people else "no town's people"
 
 
 def _is_some(figure: Figure) -> bool:

@@ -41,15 +41,16 @@ CellArray = NDArray[np.uint64]
 class Names:
     """A column of N names as numbers: `name[code[n]]` is that of terminal n."""
 
-    name: NDArray[np.object_]  # (G,) each different name once
+    name: NDArray[np.object_]  # (G,) each different name once, ascending
     code: IntArray  # (N,)
 
     @classmethod
     def of(cls, names: Sequence[str]) -> "Names":
         """Return the column of some names."""
-        number: dict[str, int] = {}
-        code = [number.setdefault(name, len(number)) for name in names]
-        return cls(np.array([*number], dtype=object), np.array(code, dtype=np.int64))
+        distinct = sorted(set(names))
+        number = {name: n for n, name in enumerate(distinct)}
+        code = [number[name] for name in names]
+        return cls(np.array(distinct, dtype=object), np.array(code, dtype=np.int64))
 
 
 class ImpactTable:
