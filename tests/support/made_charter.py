@@ -382,7 +382,7 @@ class MadeLog:
         for name, text in _TEXTS.items():
             if route is not None and getattr(route, f"needs_{name}"):
                 fields[name] = text
-        if route is not None and "authority" in [n.role for n in route.needs]:
+        if route is not None and any(n.role == "authority" for n in self.needs(route, region)):
             fields["administration"] = ADMINISTRATION
         if does is DirectiveKind.RESTRICT:
             fields["max_down_bps"] = 1_000_000
@@ -430,25 +430,31 @@ class MadeLog:
         """Log an approval of each of these people; returns the index of the last."""
         return [self.vote(proposal, name) for name in by][-1]
 
-    def voters(self, route_name, proposer="tidewire-2"):
-        """People enough for a route's own needs, none of them the proposer."""
+    def needs(self, route, region):
+        """The needs of a route for a region."""
+        is_licensed = region is not None and region.needs_licence
+        return (*route.needs, *(route.authority_needs if is_licensed else ()))
+
+    def voters(self, route_name, region=None, proposer="tidewire-2"):
+        """People enough for a route, none of them the proposer."""
         route = next(r for r in self.charter.routes if r.route == route_name)
         firsts = [person(each.organisation, 1) for each in self.charter.organisations]
         found = []
-        for need in (*route.needs, *route.authority_needs):
+        for need in self.needs(route, region):
             if need.role == "authority":
                 names = [person(self.charter.organisations[1].organisation, n) for n in (1, 2)]
             else:
                 ids = {i for r in self.charter.roles if r.role == need.role for i in r.key_ids}
                 names = [n for n in firsts if key_id(n) in ids]
-            found += [n for n in names if n not in (proposer, *found)][: need.people]
+            enough = [n for n in names if n != proposer][: need.people]
+            found += [n for n in enough if n not in found]
         return found
 
     def decide(self, does, region=None, directive_id=None, *, by="tidewire-2", voters=None,
                witness=True, **changes):  # fmt: skip
         """Propose, approve by enough people and have it witnessed; returns the proposal."""
         proposal = self.propose(does, region, directive_id, by=by, **changes)
-        self.approve(proposal, *(voters or self.voters(proposal.directive.route, by)))
+        self.approve(proposal, *(voters or self.voters(proposal.directive.route, region, by)))
         if witness:
             self.witness()
         return proposal
