@@ -86,7 +86,7 @@ def _change(holder, key, rng):
         holder.insert(key, copy.deepcopy(holder[rng.randrange(len(holder))]))
     elif kind == 3 and isinstance(holder, list):
         rng.shuffle(holder)
-    elif isinstance(holder[key], (int, float)):
+    elif isinstance(holder[key], (int, float)) and abs(holder[key]) < 1e300:
         holder[key] = rng.choice([holder[key] + rng.gauss(0.0, 0.2), rng.uniform(-400.0, 400.0)])
 
 

@@ -316,6 +316,13 @@ def test_an_unknown_rule_is_refused():
         region_from_geojson(polygon(box(10, 40, 12, 42)), "x", "corner")
 
 
+def test_a_number_next_to_nothing_is_nothing_to_warn_of():
+    """GEOS overflows on the way with such a corner, and warnings are errors here."""
+    tiny = [[0.0, 0.0], [0.3, 0.0], [0.3, 1e-320], [0.0, 0.3], [0.0, 0.0]]
+    plain = [[0.0, 0.0], [0.3, 0.0], [0.0, 0.3], [0.0, 0.0]]
+    np.testing.assert_array_equal(cells_of(polygon(tiny)), cells_of(polygon(plain)))
+
+
 def test_the_old_name_of_wgs_84_is_accepted():
     named = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
     assert cells_of({**polygon(box(10, 40, 12, 42)), "crs": named}).size > 100

@@ -101,10 +101,12 @@ def region_from_geojson(
     """
     if rule not in RULES:
         raise InputError(f'rule = "{str(rule)[:40]}": expected {", ".join(RULES)}')
-    polygons = tuple(_polygons(content, source))
-    if not polygons:
-        raise InputError(f"{source}: no polygon in it; expected {_SHAPES} that holds one")
-    cells = _cells(polygons, rule, source)
+    # On numbers such as 1e-320 GEOS overflows on its way to a right answer; that warns nobody.
+    with np.errstate(all="ignore"):
+        polygons = tuple(_polygons(content, source))
+        if not polygons:
+            raise InputError(f"{source}: no polygon in it; expected {_SHAPES} that holds one")
+        cells = _cells(polygons, rule, source)
     if not cells.size:
         raise InputError(
             f'{source}: no cell of about 250 km2 is in it by the rule "{rule}"; draw it larger'
