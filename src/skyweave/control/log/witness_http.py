@@ -104,6 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: WitnessServer
     server_version, sys_version = "skyweave-witness", ""
     protocol_version = "HTTP/1.1"
+    error_message_format, error_content_type = "%(code)d %(message)s\n", _PLAIN
     timeout = CONNECTION_S
 
     def setup(self) -> None:
