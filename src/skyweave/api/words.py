@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from skyweave.control.domain.documents import AgreementRecord, Directive, DirectiveKind
 from skyweave.control.domain.state import Authority, RegionVersion
-from skyweave.time import format_utc
+from skyweave.control.times import utc as utc
 
 _VERBS = {
     DirectiveKind.ACTIVATE: "switch on",
@@ -23,11 +21,6 @@ _VERBS = {
     DirectiveKind.AMEND_LICENCE: "change the licence of",
     DirectiveKind.AMEND_AGREEMENT: "amend an agreement in",
 }
-
-
-def utc(seconds: int | None) -> str:
-    """Return a time as people read it; without one, what is open-ended."""
-    return "without an end" if seconds is None else format_utc(np.datetime64(seconds, "s"))
 
 
 def directive_words(directive: Directive, authority: Authority) -> list[str]:

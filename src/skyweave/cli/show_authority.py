@@ -6,7 +6,7 @@ Signers must see what they sign, so texts stand in plain lines that no narrow te
 from collections.abc import Iterable
 from typing import Any
 
-from skyweave.api.words import utc
+from skyweave.control.times import utc
 
 
 def parcel(found: dict[str, Any]) -> None:
