@@ -19,7 +19,8 @@ from typing import Self, cast
 from skyweave.control.domain.charters import trust_of, verify_genesis
 from skyweave.control.domain.documents import Document
 from skyweave.control.domain.entries import LoggedEntry, encode_entry, logged_entries, parse_entry
-from skyweave.control.domain.replay import Authority, check_next, replay
+from skyweave.control.domain.replay import follow, replay
+from skyweave.control.domain.state import Authority
 from skyweave.control.log.checkpoint import Checkpoint, parse_checkpoint
 from skyweave.control.log.fsck import fsck
 from skyweave.control.log.store import (
@@ -175,6 +176,7 @@ class BookWriter:
     def __init__(self, folder: Path, key: PrivateKey) -> None:
         self.folder = folder
         self.book: Book  # as it is now; known once it is open
+        self._authority: Authority  # what follows from it
         self._log = LogWriter(folder, key)
         self._open = ExitStack()
 
@@ -209,7 +211,7 @@ class BookWriter:
     def __enter__(self) -> Self:
         self._open.enter_context(self._log)
         try:
-            self.book = Book.open(self.folder, quorum=False)
+            self._take(Book.open(self.folder, quorum=False))
         except BaseException:
             self._open.close()
             raise
@@ -236,7 +238,10 @@ class BookWriter:
         objects are durable before the entry that names them.
         """
         logged_s = self._time_s(now_s)
-        entries = self._checked(envelopes, objects, private, logged_s)
+        known = ChainMap(dict(objects), cast(MutableMapping[str, bytes], self.book.objects))
+        entries = self._numbered(envelopes, logged_s)
+        _refuse_incomplete(entries[len(self.book.entries) :], known, private, self.book)
+        authority = follow(self._authority, envelopes, logged_s, known)
         self._store(objects, private)
         contents = [encode_entry(logged_s, each) for each in envelopes]
         checkpoint = self._log.append(contents)
@@ -248,6 +253,7 @@ class BookWriter:
         self.book = Book(
             self.folder, self.book.genesis, self.book.policy, verified, entries, withheld
         )
+        self._authority = authority
         return checkpoint
 
     def publish(self, objects: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -258,7 +264,7 @@ class BookWriter:
         new = tuple(digest for digest in objects if digest not in self.book.objects)
         self._store(objects, {})
         left = tuple(each for each in self.book.withheld if each not in objects)
-        self.book = replace(self.book, withheld=left, _replayed={})
+        self._take(replace(self.book, withheld=left, _replayed={}))
         return new
 
     def publish_due(self, now_s: int) -> tuple[str, ...]:
@@ -277,7 +283,7 @@ class BookWriter:
         """Have a witness see the log and publish its line; return its name in the policy."""
         note, line, name = _asked(self.book, add_checkpoint, who)
         self._log.add_cosignatures(note, [line])
-        self.book = Book.open(self.folder, quorum=False)
+        self._take(Book.open(self.folder, quorum=False))
         return name
 
     def _time_s(self, now_s: int) -> int:
@@ -290,29 +296,15 @@ class BookWriter:
             )
         return max(now_s, self.book.entries[-1].logged_s)
 
-    def _checked(
-        self,
-        envelopes: Sequence[Envelope],
-        objects: Mapping[str, bytes],
-        private: Mapping[str, bytes],
-        logged_s: int,
-    ) -> tuple[LoggedEntry, ...]:
-        """Return the log's entries with the new ones, each of which would have its effect."""
-        known = ChainMap(dict(objects), cast(MutableMapping[str, bytes], self.book.objects))
-        entries, named = list(self.book.entries), set[str]()
-        for envelope in envelopes:
-            entry = LoggedEntry(len(entries), logged_s, envelope)
-            _refuse_long(entry)
-            check_next(replay(entries, known, now_s=logged_s), envelope, logged_s, known)
-            document = document_of(envelope, f"entry {entry.index}")
-            for each in named_objects(document, known):
-                _refuse_missing(each, known, private, logged_s)
-                named.add(each.digest)
-            entries.append(entry)
-        for digest in objects:
-            if digest not in named and digest not in self.book.objects:
-                raise _unnamed_object(digest)
-        return tuple(entries)
+    def _numbered(self, envelopes: Sequence[Envelope], logged_s: int) -> tuple[LoggedEntry, ...]:
+        """Return the log's entries with the new ones."""
+        size = len(self.book.entries)
+        new = (LoggedEntry(size + n, logged_s, each) for n, each in enumerate(envelopes))
+        return (*self.book.entries, *new)
+
+    def _take(self, book: Book) -> None:
+        """Go on from a book."""
+        self.book, self._authority = book, book.authority()
 
     def _store(self, objects: Mapping[str, bytes], private: Mapping[str, bytes]) -> None:
         store(self.folder, PRIVATE, private, self.folder / _WRITER)
@@ -410,6 +402,25 @@ def _refuse_withheld(named: Named, folder: Path, at_s: int) -> None:
             f"{folder}: {named.what} is withheld beyond its day by {at_s - named.publish_by_s} s; "
             f"ask the log's keeper for {OBJECTS}/{named.digest[7:]}"
         )
+
+
+def _refuse_incomplete(
+    entries: Iterable[LoggedEntry],
+    objects: Mapping[str, bytes],
+    private: Mapping[str, bytes],
+    book: Book,
+) -> None:
+    """Refuse new entries that are too long, that lack an object, or objects that none names."""
+    named = set(book.withheld)
+    for entry in entries:
+        _refuse_long(entry)
+        document = document_of(entry.envelope, f"entry {entry.index}")
+        for each in named_objects(document, objects):
+            _refuse_missing(each, objects, private, entry.logged_s)
+            named.add(each.digest)
+    for digest in objects:
+        if digest not in named and digest not in book.objects:
+            raise _unnamed_object(digest)
 
 
 def _refuse_missing(
