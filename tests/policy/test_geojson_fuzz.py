@@ -87,7 +87,8 @@ def _change(holder, key, rng):
     elif kind == 3 and isinstance(holder, list):
         rng.shuffle(holder)
     elif isinstance(holder[key], (int, float)) and abs(holder[key]) < 1e300:
-        holder[key] = rng.choice([holder[key] + rng.gauss(0.0, 0.2), rng.uniform(-400.0, 400.0)])
+        is_near = rng.random() < 0.9  # what is far makes areas of many cells, which take long
+        holder[key] = holder[key] + rng.gauss(0.0, 0.2) if is_near else rng.uniform(-400.0, 400.0)
 
 
 def _spoilt_text(text, rng):
