@@ -31,7 +31,7 @@ from skyweave.control.domain.documents import (
 )
 from skyweave.control.domain.entries import LoggedEntry
 from skyweave.control.domain.keyring import public_keys, records_of
-from skyweave.control.domain.machine import COMING, Event, State, next_state
+from skyweave.control.domain.machine import COMING, UNDECIDED, Event, State, next_state
 from skyweave.control.domain.objects import content_of, replacement
 from skyweave.control.domain.quorums import Poll
 from skyweave.control.domain.state import DirectiveState, Ledger, Notice
@@ -192,7 +192,8 @@ def _proposal(ledger: Ledger, proposal: Proposal, entry: LoggedEntry) -> None:
     directive = proposal.directive
     proposer = ledger.person_of(key_ids[0])
     rules.check_proposal(ledger, proposal, proposer, entry.logged_s)
-    state = DirectiveState(proposal, entry.index, proposer, (), allow_list=directive.allow_list)
+    lists = () if directive.allow_list is None else ((directive.allow_list, entry.logged_s),)
+    state = DirectiveState(proposal, entry.index, proposer, (), allow_lists=lists)
     after = clockwork.step(
         ledger, state, Event.PROPOSE, entry.logged_s, entry.index, f'proposed by "{proposer}"'
     )
@@ -224,7 +225,7 @@ def _vote(ledger: Ledger, approval: Approval, entry: LoggedEntry) -> None:
     _refuse_vote_under_expired_charter(ledger, state, entry)
     _refuse_unknown_choice(approval)
     votes = tuple(_vote_of(approval, each) for each in _voters(ledger, state, entry))
-    count = _Count(ledger, state, votes, entry)
+    count = Count(ledger, state, (*state.votes, *votes), entry.logged_s, entry.index)
     _refuse_uncounted(votes, count.all_quorums)
     after = clockwork.step(
         ledger,
@@ -240,20 +241,19 @@ def _vote(ledger: Ledger, approval: Approval, entry: LoggedEntry) -> None:
     _conclude(ledger, after, count, entry)
 
 
-class _Count:
-    """The votes on a directive with those of one more entry, counted for all who must sign."""
+class Count:
+    """Votes on a directive counted for all who must sign, at a time and a place of the log."""
 
     def __init__(
-        self, ledger: Ledger, state: DirectiveState, new: tuple[Vote, ...], entry: LoggedEntry
+        self,
+        ledger: Ledger,
+        state: DirectiveState,
+        votes: tuple[Vote, ...],
+        at_s: int,
+        at_entry: int,
     ) -> None:
-        votes = (*state.votes, *new)
-        question = Question(
-            state.proposal.question,
-            ledger.charter.version,
-            entry.logged_s,
-            entry.index,
-            state.proposer,
-        )
+        text, version = state.proposal.question, ledger.charter.version
+        question = Question(text, version, at_s, at_entry, state.proposer)
         poll = Poll(question, votes, ledger.revoked)
         self.quorums = route_quorums(ledger, state, poll)
         self.stopped_by, of_agreements = guarantees.counted(ledger, state, poll)
@@ -264,6 +264,14 @@ class _Count:
             for each in votes
             if quorums.refusal_of(each, self.all_quorums) is not Refusal.DUPLICATE_KEY
         )
+
+
+def recount(ledger: Ledger, at_s: int) -> None:
+    """Count again what is not decided yet, for readers: keys expire and are revoked meanwhile."""
+    for directive_id, state in ledger.directives.items():
+        if state.state in UNDECIDED:
+            count = Count(ledger, state, state.votes, at_s, ledger.size)
+            ledger.directives[directive_id] = replace(state, quorums=count.all_quorums)
 
 
 def _told(approval: Approval, votes: tuple[Vote, ...], counted: tuple[Quorum, ...]) -> str:
@@ -299,7 +307,7 @@ def _quorums_of_successor(ledger: Ledger, state: DirectiveState, poll: Poll) -> 
     return ()
 
 
-def _conclude(ledger: Ledger, state: DirectiveState, count: _Count, entry: LoggedEntry) -> None:
+def _conclude(ledger: Ledger, state: DirectiveState, count: Count, entry: LoggedEntry) -> None:
     """Approve, block or reject a directive where the votes by now say so."""
     at_s = entry.logged_s
     never = [quorum.role for quorum in count.quorums if not quorum.can_be_met]
@@ -431,7 +439,7 @@ def _listing(ledger: Ledger, listing: Listing, entry: LoggedEntry) -> None:
     state = ledger.directive(listing.directive_id)
     directive = state.proposal.directive
     organisations = {ledger.organisation_of(key_id) for key_id in signed_by(ledger, entry)}
-    if state.state not in (*COMING, State.EFFECTIVE) or state.allow_list is None:
+    if state.state not in (*COMING, State.EFFECTIVE) or not state.allow_lists:
         raise InputError(
             f'directive "{directive.directive_id}" has no allow list in force; propose restrict '
             "with one"
@@ -441,12 +449,13 @@ def _listing(ledger: Ledger, listing: Listing, entry: LoggedEntry) -> None:
             f'directive "{directive.directive_id}": its owner "{directive.owner}" keeps its list; '
             "ask them"
         )
-    if listing.before != state.allow_list:
+    if listing.before != state.allow_lists[-1][0]:
         raise InputError(
             f'directive "{directive.directive_id}": the list was changed meanwhile; make the '
             "change again on the newest"
         )
-    ledger.directives[directive.directive_id] = replace(state, allow_list=listing.after)
+    lists = (*state.allow_lists, (listing.after, entry.logged_s))
+    ledger.directives[directive.directive_id] = replace(state, allow_lists=lists)
 
 
 _ACTS: dict[Any, Callable[[Ledger, Any, LoggedEntry], None]] = {

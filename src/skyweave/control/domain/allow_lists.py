@@ -7,7 +7,7 @@ from typing import Annotated
 
 import pydantic
 
-from skyweave.control.domain.documents import Part, canonical, digest_of
+from skyweave.control.domain.documents import Part, canonical
 from skyweave.errors import InputError
 from skyweave.policy.allow_list import (
     MAX_ENTRIES,
@@ -67,28 +67,18 @@ def _encoded(listing: _List) -> bytes:
     return canonical(listing.model_dump(mode="json"))
 
 
-def digest_of_list(listing: AllowList) -> str:
-    """Return what a directive names the list by."""
-    return digest_of(encode_allow_list(listing))
-
-
-def check_change(before: AllowList, after: AllowList, at_s: int) -> None:
-    """Refuse a new state of a list that cuts somebody off without notice, reason and appeal."""
+def is_fair_change(before: AllowList, after: AllowList, at_s: int) -> bool:
+    """Return whether a list logged at `at_s` takes nobody off without notice, reason and appeal."""
     if (before.salt, before.grace_s) != (after.salt, after.grace_s):
-        raise InputError("allow list: salt and grace stay as they are; start a new list for others")
-    for kit in before.kits:
-        was_listed = kit.until_s is None or kit.until_s > at_s
-        if was_listed:
-            _refuse_sudden_removal(kit, after.find(kit.kit_hash), at_s)
+        return False  # under another salt every kit would be off it
+    listed = [kit for kit in before.kits if kit.until_s is None or kit.until_s > at_s]
+    return all(_stays_or_is_warned(kit, after.find(kit.kit_hash), at_s) for kit in listed)
 
 
-def _refuse_sudden_removal(kit: Listed, now: Listed | None, at_s: int) -> None:
-    if now == kit or (now is not None and now.until_s is None and now.from_s <= kit.from_s):
-        return
-    if now is None or now.until_s is None or now.until_s < at_s + MIN_REMOVAL_NOTICE_S:
-        raise InputError(
-            "allow list: a kit is removed at once; a removal takes "
-            f"{MIN_REMOVAL_NOTICE_S // 86_400} days of notice"
-        )
-    if not now.removal_reason.strip() or not now.appeal.strip():
-        raise InputError("allow list: a removal says why and where its owner may object")
+def _stays_or_is_warned(kit: Listed, now: Listed | None, at_s: int) -> bool:
+    if now is None or now.from_s > kit.from_s:
+        return False
+    if now.until_s is None or now.until_s == kit.until_s:
+        return True
+    is_reasoned = bool(now.removal_reason.strip() and now.appeal.strip())
+    return now.until_s >= at_s + MIN_REMOVAL_NOTICE_S and is_reasoned

@@ -332,7 +332,7 @@ def put_agreement(ledger: Ledger, record: AgreementRecord, entry: int, at_s: int
     """Let a version of an agreement be the newest, over its regions as they are now."""
     regions = tuple(ledger.region(region_id) for region_id in record.region_ids)
     before = ledger.agreements.get(record.agreement_id, ())
-    is_running = any(each.meets_span(at_s, at_s + 1) for each in before)
+    is_running = any(each.holds(at_s) for each in before)
     from_s = at_s if is_running else max(record.from_s, at_s)  # a new version leaves no gap
     known = [replace(each, until_s=min(each.until_s, from_s)) for each in before]
     new = AgreementState(record, entry, regions, from_s, record.until_s)

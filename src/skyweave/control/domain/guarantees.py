@@ -44,13 +44,13 @@ def meets(one: RegionVersion, other: RegionVersion, at_s: int) -> bool | None:
 
 
 def in_force(ledger: Ledger, directive: Directive, before_entry: int) -> list[AgreementState]:
-    """Return the agreements logged before an entry that hold at any time of a directive's span."""
-    newest = [each[-1] for each in ledger.agreements.values()]
-    return [
-        each
-        for each in newest
-        if each.entry < before_entry and each.meets_span(*span_of(directive))
-    ]
+    """Return the agreements, as logged before an entry, that hold at any time of a directive."""
+    found = []
+    for versions in ledger.agreements.values():
+        known = [each for each in versions if each.entry < before_entry]
+        if known and known[-1].may_hold(*span_of(directive)):
+            found.append(known[-1])
+    return found
 
 
 def met(

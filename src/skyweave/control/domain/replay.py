@@ -95,6 +95,7 @@ def _take(ledger: Ledger, entry: LoggedEntry) -> None:
 def _authority(after_entries: Ledger, now_s: int) -> Authority:
     ledger = after_entries.copy()
     clockwork.advance(ledger, now_s)
+    acts.recount(ledger, now_s)
     return Authority(
         now_s=now_s,
         size=ledger.size,

@@ -4,6 +4,7 @@ Every rule is called by its name in this module, so that a test can take one awa
 attack it stops.
 """
 
+import re
 from collections.abc import Sequence
 
 from skyweave.control.domain import charters, guarantees, quorums
@@ -39,6 +40,8 @@ NEEDS_REGION = CHANGES_CELLS | {K.AMEND_REGION, K.AMEND_LICENCE}
 MAY_HAVE_REGION = NEEDS_REGION | {K.DECIDED_NOT_TO}
 WITHOUT_END = frozenset({K.DECIDED_NOT_TO, *AMENDMENTS})
 
+_ADMINISTRATION = re.compile("[A-Z]{2,3}")
+_MAY_INVOKE = (K.SUSPEND, K.EMERGENCY_SUSPEND, K.RESTRICT, K.EXCLUDE, K.AMEND_LICENCE)
 _STATEMENTS = {
     "needs_instrument": ("instrument", "the legal instrument it relies on"),
     "needs_publication": ("publication", "where the public finds it"),
@@ -72,6 +75,7 @@ def check_proposal(ledger: Ledger, proposal: Proposal, proposer: str, at_s: int)
     _refuse_missing_impact(ledger, proposal)
     _refuse_unlogged_requests(ledger, directive)
     _refuse_other_agreements(ledger, directive, at_s, ledger.size)
+    _refuse_ended_agreement(ledger, directive, at_s)
     _refuse_unlisted_exception(ledger, directive)
     _check_licence(ledger, directive, route)
     refuse_unlicensed(ledger, directive, max(directive.from_s, at_s + route.notice_s))
@@ -319,6 +323,8 @@ def _refuse_stray_fields(directive: Directive) -> None:
     is_amended = does in (K.AMEND_CHARTER, K.AMEND_REGION, K.AMEND_AGREEMENT)
     if is_amended != (directive.replaces_by is not None):
         raise _refused(directive, "a new version belongs to an amendment, and it needs one")
+    if directive.administration and not _ADMINISTRATION.fullmatch(directive.administration):
+        raise _refused(directive, "administration is two or three capital letters; correct it")
     if directive.licence is not None and does not in (K.ACTIVATE, K.AMEND_LICENCE):
         raise _refused(directive, f"{does} brings no licence; leave it out")
     if does is K.AMEND_LICENCE and directive.licence is None:
@@ -365,13 +371,31 @@ def refuse_false_list(ledger: Ledger, state: DirectiveState, at_s: int) -> None:
     _refuse_other_agreements(ledger, state.proposal.directive, at_s, state.entry)
 
 
-def _refuse_unlisted_exception(ledger: Ledger, directive: Directive) -> None:
-    """Only what the parties wrote into an agreement takes precedence over it."""
-    known = {e for each in directive.agreements for e in ledger.agreement(each).record.exceptions}
-    if directive.exception and directive.exception not in known:
+def _refuse_ended_agreement(ledger: Ledger, directive: Directive, at_s: int) -> None:
+    """Only what guarantees something there can be lifted or amended."""
+    if not directive.agreement_id:
+        return
+    agreement = ledger.agreement(directive.agreement_id)
+    if directive.agreement_id not in directive.agreements or at_s >= agreement.until_s:
         raise _refused(
             directive,
-            "invokes an exception that none of its agreements has; leave it out or copy it exactly",
+            f'agreement "{directive.agreement_id}" guarantees nothing there; name one that does',
+        )
+
+
+def _refuse_unlisted_exception(ledger: Ledger, directive: Directive) -> None:
+    """Only what the parties wrote into an agreement takes precedence, and only to reduce.
+
+    An exception that an activation invokes would lay the guarantee open to every suspension.
+    """
+    if not directive.exception:
+        return
+    known = {e for each in directive.agreements for e in ledger.agreement(each).record.exceptions}
+    if directive.exception not in known or directive.does not in _MAY_INVOKE:
+        raise _refused(
+            directive,
+            "invokes an exception that none of its agreements has for it; leave it out or copy it "
+            "exactly",
         )
 
 
@@ -457,19 +481,26 @@ def _refuse_supersession(ledger: Ledger, directive: Directive, at_s: int) -> Non
     """An activation must not end by a smaller one taking its place: that would be a cut."""
     if not directive.supersedes:
         return
-    other = ledger.directive(directive.supersedes)
-    ended = other.proposal.directive
-    both = directive.does in ACTIVATIONS and ended.does in ACTIVATIONS
-    if directive.does not in CHANGES_CELLS or not (both or directive.does is ended.does):
+    ended = ledger.directive(directive.supersedes).proposal.directive
+    if directive.does not in _SUCCESSORS.get(ended.does, (ended.does,)):
         raise _refused(
             directive, f'supersedes "{ended.directive_id}", which does another thing; leave it out'
         )
-    if both and not _gives_as_much(ledger, directive, ended, at_s):
+    if ended.does in ACTIVATIONS and not _gives_as_much(ledger, directive, ended, at_s):
         raise _refused(
             directive,
             f'supersedes "{ended.directive_id}" with fewer cells or an earlier end; to take '
             "service away, suspend",
         )
+
+
+# What may take the place of a kind; elsewhere the same kind may.  An emergency activation may not:
+# it can lapse within the hour.  Without a resumption the suspensions that it ended would be back.
+_SUCCESSORS: dict[DirectiveKind, tuple[DirectiveKind, ...]] = {
+    K.ACTIVATE: (K.ACTIVATE, K.RESUME),
+    K.EMERGENCY_ACTIVATE: (K.ACTIVATE, K.RESUME),
+    **dict.fromkeys(WITHOUT_END, ()),
+}
 
 
 def _gives_as_much(ledger: Ledger, new: Directive, old: Directive, at_s: int) -> bool:

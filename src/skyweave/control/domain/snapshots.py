@@ -8,7 +8,7 @@ what rests on a version stays on its cells whatever the region becomes.
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from skyweave.control.domain.allow_lists import parse_allow_list
+from skyweave.control.domain.allow_lists import is_fair_change, parse_allow_list
 from skyweave.control.domain.documents import DirectiveKind, FloorRecord
 from skyweave.control.domain.objects import content_of, geometry_in
 from skyweave.control.domain.rules import ACTIVATIONS, CHANGES_CELLS
@@ -144,7 +144,7 @@ class _Maker:
             for each in self.authority.agreement_history
             if each.record.agreement_id == agreement_id
         ]
-        return next((each for each in versions if each.meets_span(at_s, at_s + 1)), versions[-1])
+        return next((each for each in versions if each.holds(at_s)), versions[-1])
 
     def agreements(self) -> Iterator[Agreement]:
         for state in self.authority.agreement_history:
@@ -184,9 +184,18 @@ class _Maker:
 
     def allow_lists(self, directives: tuple[Directive, ...]) -> Iterator[AllowList]:
         for directive in directives:
-            digest = self.authority.directives[directive.directive_id].allow_list
-            if digest is not None:
-                yield self._allow_list(directive, digest)
+            digests = self.authority.directives[directive.directive_id].allow_lists
+            if digests:
+                yield self._newest_list(directive, digests)
+
+    def _newest_list(self, directive: Directive, digests: tuple[tuple[str, int], ...]) -> AllowList:
+        """Return the list after all changes but those that cut somebody off without notice."""
+        newest = self._allow_list(directive, digests[0][0])
+        for digest, at_s in digests[1:]:
+            changed = self._allow_list(directive, digest)
+            if is_fair_change(newest, changed, at_s):
+                newest = changed
+        return newest
 
     def _allow_list(self, directive: Directive, digest: str) -> AllowList:
         what = f'directive "{directive.directive_id}": allow list'
@@ -197,10 +206,14 @@ class _Maker:
             )
         assert directive.until_s is not None  # a restriction always ends
         return parse_allow_list(
-            content_of(self.private, digest, what), what, region_id=directive.region_id,
-            directive_id=directive.directive_id, entry=directive.entry, from_s=directive.from_s,
+            content_of(self.private, digest, what),
+            what,
+            region_id=directive.region_id,
+            directive_id=directive.directive_id,
+            entry=directive.entry,
+            from_s=directive.from_s,
             until_s=directive.until_s,
-        )  # fmt: skip
+        )
 
 
 def _region_of(authority: Authority, state: DirectiveState) -> RegionVersion:

@@ -95,11 +95,14 @@ class AgreementState:
         record = self.record
         return record.agreement_id + (f"@{record.version}" if record.version > 1 else "")
 
-    def meets_span(self, from_s: int, until_s: int | None) -> bool:
-        """Return whether it is in force at any time of [from, until)."""
-        return self.from_s < self.until_s and from_s < self.until_s and (
-            until_s is None or self.from_s < until_s
-        )  # fmt: skip
+    def holds(self, at_s: int) -> bool:
+        """Return whether this version is in force at a time."""
+        return self.from_s <= at_s < self.until_s
+
+    def may_hold(self, from_s: int, until_s: int | None) -> bool:
+        """Return whether it is in force at any time of [from, until), if nothing amends it."""
+        begins = until_s is None or self.from_s < until_s
+        return begins and from_s < self.record.until_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +125,7 @@ class DirectiveState:
     from_s: int | None = None
     until_s: int | None = None
     blocked_by: tuple[str, ...] = ()
-    allow_list: str | None = None  # digest of the list in force
+    allow_lists: tuple[tuple[str, int], ...] = ()  # digests of its lists, and since when
 
     @property
     def state(self) -> State:
