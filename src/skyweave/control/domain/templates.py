@@ -119,7 +119,7 @@ def licensed_operator(founding: Founding) -> Charter:
         _route(kind.RESTRICT, [order], _PASSING | _ORDER),
         _route(kind.EXCLUDE, [order], _LONG | _ORDER),
         _route(kind.EMERGENCY_SUSPEND, both, _BRIEF),
-        _route(kind.LIFT_GUARANTEE, [operator, order], _LIFTED),
+        _route(kind.LIFT_GUARANTEE, [_need(OPERATOR, 1), order], _LIFTED),
         _route(kind.DECIDED_NOT_TO, [operator]),
         _route(kind.AMEND_CHARTER, [_root(founding)], _AMENDED),
         _route(kind.AMEND_REGION, [operator, _need(AUTHORITY, 1)], _REDRAWN),
