@@ -58,23 +58,11 @@ def counts(found: ImpactReport):
 
 def plain_after(before, directive: Directive, own, brought):
     """Return the policy with a directive, put together field by field."""
-    regions = list(before.regions)
-    if own.region_id not in [each.region_id for each in regions]:
-        regions.append(own)
-    if directive.licence is not None:
-        new = policy.Licence(
-            directive.licence.administration,
-            "act 2",
-            policy.LicenceStatus(directive.licence.status),
-            directive.licence.from_s,
-        )
-        for n, each in enumerate(regions):
-            if each.region_id.split("@")[0] == directive.region_id:
-                old = list(each.licences)
-                if directive.does == "amend_licence":
-                    old = [x for x in old if x.administration != new.administration]
-                regions[n] = replace(each, licences=(*old, new))
-    directives = [d for d in before.directives if d.directive_id != directive.supersedes]
+    directives = [
+        replace(d, until_s=min(d.until_s, START_S)) if d.directive_id == directive.supersedes else d
+        for d in before.directives
+        if d.directive_id != directive.supersedes or d.from_s < START_S
+    ]
     if directive.does != "amend_licence":
         directives.append(
             policy.Directive(
@@ -83,6 +71,28 @@ def plain_after(before, directive: Directive, own, brought):
                 directive.exception, directive.max_down_bps, directive.max_up_bps,
             )
         )  # fmt: skip
+    lawful = {d.region_id for d in directives if "activate" in d.kind or d.kind == "resume"}
+    for each in before.agreements:
+        lawful |= set(each.region_ids)
+    regions = [own if each.region_id == own.region_id else each for each in before.regions]
+    if own.region_id not in [each.region_id for each in regions]:
+        if own.region_id in lawful:
+            regions.append(own)
+        elif directive.does != "amend_licence":
+            regions.append(replace(own, needs_licence=True, licences=()))
+    if directive.licence is not None:
+        new = policy.Licence(
+            directive.licence.administration,
+            "act 2",
+            policy.LicenceStatus(directive.licence.status),
+            directive.licence.from_s,
+        )
+        for n, each in enumerate(regions):
+            if each.region_id.split("@")[0] == directive.region_id and each.region_id in lawful:
+                old = list(each.licences)
+                if directive.does == "amend_licence":
+                    old = [x for x in old if x.administration != new.administration]
+                regions[n] = replace(each, licences=(*old, new))
     return replace(
         before, log_size=1001, regions=tuple(regions), directives=tuple(directives),
         allow_lists=(*before.allow_lists, brought) if brought else before.allow_lists,
@@ -276,6 +286,26 @@ def test_declaring_a_licence_void_shows_whom_it_cuts_off():
     assert counts(found) == {"keeps": 3}
 
 
+def test_a_region_drawn_to_be_suspended_makes_nothing_lawful():
+    """Else whoever draws a region that needs no licence would give service where none is lawful."""
+    licensed = region("old@1", needs_licence=True)
+    drawn = region("amity@1", needs_licence=False, licences=(licence(),))
+    on = in_force("activate", 1, "old@1")
+    found = impact_report(proposed("restrict", max_down_bps=1), drawn, table_of(fleet(3)),
+                          snapshot(licensed, on), NOBODY)  # fmt: skip
+    assert counts(found) == {"without": 3}
+
+
+def test_a_lifted_guarantee_is_the_version_that_is_in_force():
+    old = agreement(until_s=START_S, **for_account("aid"))
+    new = agreement("a-17@2", 51, from_s=START_S, **for_account("aid"))
+    lift = proposed("lift_guarantee", agreement_id="a-17")
+    found = report(lift, table_of(fleet(2, account="aid")), ON, old, new)
+    assert found.unguaranteed == 2
+    blocking = blocking_agreements(lift, region(), snapshot(region(), old, new))
+    assert [each.agreement_id for each in blocking] == ["a-17@2"]
+
+
 def test_an_activation_brings_the_licence_that_it_needs():
     own = region(needs_licence=True)
     new = LicenceRecord(administration="AQ", instrument="act 2", status="valid", from_s=0)
@@ -333,6 +363,7 @@ def test_requests_behind_a_directive_are_named():
         ("restrict", {}, "", True),
         ("emergency_suspend", {}, "", True),
         ("emergency_suspend", {}, "safety", False),
+        ("emergency_suspend", for_account("aid"), "", False),
         ("suspend", for_account("aid"), "", False),
         ("activate", {}, "", False),
         ("resume", {}, "", False),
@@ -350,6 +381,8 @@ def test_an_agreement_over_part_of_a_region_protects_it_and_blocks_nothing():
     held = [agreement("a-1", region_ids=("part@1",)), agreement("a-2", region_ids=("rest@1",))]
     policy_before = snapshot(region(), part, rest, ON, held[0])
     assert blocking_agreements(proposed(), region(), policy_before) == ()
+    in_haste = proposed("emergency_suspend")
+    assert blocking_agreements(in_haste, region(), policy_before) == (held[0],)
     both = snapshot(region(), part, rest, ON, *held)
     found = blocking_agreements(proposed(), region(), both)
     assert [each.agreement_id for each in found] == ["a-1", "a-2"]
@@ -361,13 +394,47 @@ def test_lifting_a_guarantee_waits_for_its_own_parties_and_no_others():
     assert [a.agreement_id for a in blocking_agreements(asks, region(), before)] == ["a-18"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "blocks"),
+    [
+        ({}, False),
+        ({"until_s": START_S + 10**9}, False),
+        ({"status": "void"}, True),
+        ({"from_s": 1}, True),
+        ({"until_s": START_S + 9}, True),
+        ({"administration": "XZ"}, True),
+    ],
+)
+def test_an_agreement_blocks_a_licence_that_becomes_less(changed, blocks):
+    """Else a licence declared void would reach whom no suspension reaches."""
+    plain = {"administration": "AQ", "instrument": "act 2", "status": "valid", "from_s": 0}
+    amends = proposed("amend_licence", licence=LicenceRecord(**(plain | changed)))
+    own = region(needs_licence=True, licences=(licence(until_s=START_S + 10**9),))
+    found = blocking_agreements(amends, own, snapshot(own, ON, agreement()))
+    assert bool(found) is blocks
+
+
+def test_an_endless_licence_becomes_less_by_an_end():
+    ending = LicenceRecord(administration="AQ", instrument="act 2", status="valid", from_s=0,
+                           until_s=START_S + 10**9)  # fmt: skip
+    own = region(needs_licence=True, licences=(licence(),))
+    amends = proposed("amend_licence", licence=ending)
+    assert blocking_agreements(amends, own, snapshot(own, ON, agreement()))
+
+
 def test_agreements_elsewhere_or_at_other_times_are_not_named():
     own = region(cells=CELLS[:3])
     elsewhere = region("far@1", CELLS[5:])
     held = [agreement("far", region_ids=("far@1",)), agreement("over", until_s=START_S),
-            agreement("later", from_s=START_S + 1)]  # fmt: skip
+            agreement("later", from_s=START_S + 1000)]  # fmt: skip
     found = report(proposed(), table_of(fleet(1)), elsewhere, ON, *held, own=own)
     assert found.agreements == ()
+
+
+def test_an_agreement_that_begins_while_a_directive_lasts_is_named():
+    later = agreement("later", from_s=START_S + 999)
+    found = report(proposed(), table_of(fleet(1)), ON, later)
+    assert [(a.agreement_id, a.protects) for a in found.agreements] == [("later", 0)]
 
 
 # What is refused

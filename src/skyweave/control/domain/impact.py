@@ -15,13 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyweave.control.domain.documents import Directive, DirectiveKind, canonical, digest_of
-from skyweave.control.domain.impact_after import cells_that_may_change, snapshot_with
+from skyweave.control.domain.impact_after import (
+    cells_that_may_change,
+    lifted_agreement,
+    snapshot_with,
+)
 from skyweave.control.domain.impact_border import Border, BorderImpact, People, border_impact
 from skyweave.control.domain.impact_table import ImpactTable, Names
 from skyweave.policy.allow_list import AllowList
 from skyweave.policy.decision import Decisions, Rule, decide_all
 from skyweave.policy.reasons import REASONS, SERVED
-from skyweave.policy.snapshot import Agreement, PolicyRegion, Snapshot, holds
+from skyweave.policy.snapshot import Agreement, LicenceStatus, PolicyRegion, Snapshot
 from skyweave.policy.terminals import Terminal, Terminals
 
 BoolArray = NDArray[np.bool_]
@@ -29,10 +33,8 @@ IntArray = NDArray[np.int64]
 CellArray = NDArray[np.uint64]
 
 _ANY = Terminal("")  # an ordinary terminal: in no agreement by name, on no list
-_CUTS = frozenset(
-    {DirectiveKind.SUSPEND, DirectiveKind.EMERGENCY_SUSPEND, DirectiveKind.RESTRICT}
-)  # fmt: skip
-_ACROSS_BORDERS = _CUTS | {DirectiveKind.EXCLUDE}
+_YIELD = (DirectiveKind.SUSPEND, DirectiveKind.RESTRICT)  # to agreements, cell by cell
+_ACROSS_BORDERS = (*_YIELD, DirectiveKind.EMERGENCY_SUSPEND, DirectiveKind.EXCLUDE)
 
 
 class Outcome(IntEnum):
@@ -77,13 +79,14 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class AgreementImpact:
-    """What a directive means for an agreement that is in force where and when it starts."""
+    """What a directive means for an agreement that is in force in its cells while it lasts."""
 
     agreement_id: str
-    blocks: bool  # the directive waits for the agreement's own quorum
-    protects: int  # terminals that keep service by it
+    blocks: bool  # the directive does not get past it without its own quorum
+    protects: int  # terminals that keep service by it when the directive starts
     breaks: int  # terminals that lose service although it covers them
-    until_s: int  # what it protects, it protects until then
+    from_s: int
+    until_s: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +143,9 @@ def impact_report(
 ) -> ImpactReport:
     """Return what a directive would do to the terminals of a table.
 
-    `region` is the version that the directive names, "ID@VERSION" as snapshots call it; `before`
-    the policy without the directive; `allow_list` the one that a restriction brings.
+    `region` is the version that the directive names, "ID@VERSION" as snapshots call it, with the
+    licences that the log has for it; `before` the policy without the directive; `allow_list` the
+    one that a restriction brings.
     """
     after = snapshot_with(before, directive, region, allow_list)
     area = cells_that_may_change(before, directive, region)
@@ -285,7 +289,7 @@ def _people(people: People, area: CellArray, outcome: NDArray[np.int8]) -> tuple
 def _agreements(
     directive: Directive, region: PolicyRegion, before: Snapshot, change: Change
 ) -> tuple[AgreementImpact, ...]:
-    """Return what becomes of the agreements in force in the region at the directive's start."""
+    """Return what becomes of the agreements that a directive touches."""
     blocking = {a.agreement_id for a in blocking_agreements(directive, region, before)}
     is_guaranteed = change.after.rule == Rule.GUARANTEED
     is_cut = change.outcome == Outcome.LOSES
@@ -297,9 +301,10 @@ def _agreements(
             blocks=each.agreement_id in blocking,
             protects=protects.get(each.agreement_id, 0),
             breaks=breaks.get(each.agreement_id, 0),
+            from_s=each.from_s,
             until_s=each.until_s,
         )
-        for each in agreements_touched(region, before, directive.from_s)
+        for each in agreements_touched(directive, region, before)
     )
 
 
@@ -314,41 +319,62 @@ def _count_by_agreement(decisions: Decisions, index: IntArray) -> dict[str, int]
 
 
 def agreements_touched(
-    region: PolicyRegion, snapshot: Snapshot, at_s: int
+    directive: Directive, region: PolicyRegion, snapshot: Snapshot
 ) -> tuple[Agreement, ...]:
-    """Return the agreements in force at a time whose cells meet those of a region."""
+    """Return the agreements in force at any time of a directive whose cells meet its region's."""
     return tuple(
         each
         for each in snapshot.agreements
-        if holds(each, at_s) and _cells_of(each, region, snapshot).size
+        if directive.from_s < each.until_s
+        and (directive.until_s is None or each.from_s < directive.until_s)
+        and _cells_of(each, region, snapshot).size
     )
 
 
 def blocking_agreements(
     directive: Directive, region: PolicyRegion, snapshot: Snapshot
 ) -> tuple[Agreement, ...]:
-    """Return the agreements whose own quorum must approve before a directive starts.
+    """Return the agreements that a directive does not get past without their own quorum.
 
-    An exclusion meets a guarantee head on, so every agreement that it touches blocks it; other
-    reductions leave guaranteed service on, and are blocked only where agreements for everyone
-    leave no cell to reduce.  An agreement does not block what invokes one of its exceptions.
+    An exclusion meets a guarantee head on, so every agreement that it touches blocks it, and so
+    does the loss of a licence.  Other reductions leave guaranteed service on; agreements for
+    everyone block a suspension or restriction to which they leave no cell, and an emergency
+    suspension, which nobody's quorum then helps, wherever they meet it.  An agreement does not
+    block what invokes one of its exceptions.
     """
     if directive.does is DirectiveKind.LIFT_GUARANTEE:
-        named = snapshot.agreement_by_id.get(directive.agreement_id)
+        named = snapshot.agreement_by_id.get(lifted_agreement(directive, snapshot))
         return (named,) if named else ()
     found = [
         each
-        for each in agreements_touched(region, snapshot, directive.from_s)
+        for each in agreements_touched(directive, region, snapshot)
         if not directive.exception or directive.exception not in each.exceptions
     ]
-    if directive.does is DirectiveKind.EXCLUDE:
+    if directive.does is DirectiveKind.EXCLUDE or _takes_licence(directive, region):
         return tuple(found)
-    if directive.does not in _CUTS:
-        return ()
     for_all = [each for each in found if each.is_for_all]
-    covered = [_cells_of(each, region, snapshot) for each in for_all]
-    is_whole = bool(for_all) and np.unique(np.concatenate(covered)).size == region.cells.size
-    return tuple(for_all) if is_whole else ()
+    if directive.does is DirectiveKind.EMERGENCY_SUSPEND:
+        return tuple(for_all)
+    leaves_nothing = directive.does in _YIELD and _cover(for_all, region, snapshot)
+    return tuple(for_all) if leaves_nothing else ()
+
+
+def _takes_licence(directive: Directive, region: PolicyRegion) -> bool:
+    """Return whether an amendment leaves less of an administration's licence than there is."""
+    new = directive.licence
+    if directive.does is not DirectiveKind.AMEND_LICENCE or new is None:
+        return False
+    known = [each for each in region.licences if each.administration == new.administration]
+    if not known or new.status != LicenceStatus.VALID or new.from_s > known[-1].from_s:
+        return True
+    ends_s = known[-1].until_s
+    return new.until_s is not None and (ends_s is None or new.until_s < ends_s)
+
+
+def _cover(agreements: Sequence[Agreement], region: PolicyRegion, snapshot: Snapshot) -> bool:
+    """Return whether agreements together have every cell of a region."""
+    covered = [_cells_of(each, region, snapshot) for each in agreements]
+    return bool(covered) and np.unique(np.concatenate(covered)).size == region.cells.size
 
 
 def _cells_of(agreement: Agreement, region: PolicyRegion, snapshot: Snapshot) -> CellArray:

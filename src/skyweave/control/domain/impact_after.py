@@ -11,6 +11,8 @@ from skyweave.errors import InputError
 from skyweave.policy import snapshot as policy
 from skyweave.policy.allow_list import AllowList
 
+_ACTIVATES = (policy.Kind.ACTIVATE, policy.Kind.RESUME, policy.Kind.EMERGENCY_ACTIVATE)
+
 Ending = TypeVar("Ending", policy.Licence, policy.Directive)
 
 # What changes service and therefore has an impact report.
@@ -27,16 +29,17 @@ def snapshot_with(
 ) -> policy.Snapshot:
     """Return the snapshot with a directive in force from its start, as the log's next entry.
 
-    `region` is the version that the directive names, "ID@VERSION" as snapshots call it; it is
-    added where the snapshot lacks it.  `allow_list` is the one that a restriction brings.
+    `region` is the version that the directive names, "ID@VERSION" as snapshots call it, with the
+    licences that the log has for it.  `allow_list` is the one that a restriction brings.
     """
     _refuse_without_effect(directive)
+    directives = tuple(_directives(snapshot, directive, region))
     return replace(
         snapshot,
         version=snapshot.version + 1,
         log_size=snapshot.log_size + 1,
-        regions=tuple(_regions(snapshot, directive, region)),
-        directives=tuple(_directives(snapshot, directive, region)),
+        regions=tuple(_regions(snapshot, directive, region, _giving(snapshot, directives))),
+        directives=directives,
         allow_lists=snapshot.allow_lists + ((allow_list,) if allow_list else ()),
     )
 
@@ -49,12 +52,30 @@ def _refuse_without_effect(directive: Directive) -> None:
         )
 
 
+def _giving(snapshot: policy.Snapshot, directives: tuple[policy.Directive, ...]) -> frozenset[str]:
+    """Return the regions that an activation or agreement rests on.
+
+    These alone make service lawful: a region that was drawn only to be suspended does not.
+    """
+    activated = {each.region_id for each in directives if each.kind in _ACTIVATES}
+    return frozenset(activated.union(*(each.region_ids for each in snapshot.agreements)))
+
+
 def _regions(
-    snapshot: policy.Snapshot, directive: Directive, region: policy.PolicyRegion
+    snapshot: policy.Snapshot,
+    directive: Directive,
+    region: policy.PolicyRegion,
+    giving: frozenset[str],
 ) -> Iterator[policy.PolicyRegion]:
-    known = snapshot.regions
-    for each in known if region.region_id in snapshot.region_by_id else (*known, region):
-        yield _licensed(each, directive) if same_region(each, region) else each
+    known = dict(snapshot.region_by_id)
+    if region.region_id in giving:
+        known[region.region_id] = region
+    elif directive.does is not DirectiveKind.AMEND_LICENCE:
+        without = replace(region, needs_licence=True, licences=())
+        known.setdefault(region.region_id, without)
+    for each in known.values():
+        is_licensed = each.region_id in giving and same_region(each, region)
+        yield _licensed(each, directive) if is_licensed else each
 
 
 def same_region(one: policy.PolicyRegion, other: policy.PolicyRegion) -> bool:
@@ -106,19 +127,34 @@ def _directives(
         elif each.from_s < directive.from_s:
             yield _ended(each, directive.from_s)
     if directive.does is not DirectiveKind.AMEND_LICENCE:
-        yield _in_policy(directive, region.region_id, snapshot.log_size)
+        yield _in_policy(directive, region.region_id, snapshot)
 
 
-def _in_policy(directive: Directive, region_id: str, entry: int) -> policy.Directive:
+def lifted_agreement(directive: Directive, snapshot: policy.Snapshot) -> str:
+    """Return the version of the agreement that a directive lifts, as the snapshot calls it.
+
+    It is the one in force at the directive's start, the last one where none is.
+    """
+    versions = [
+        each
+        for each in snapshot.agreements
+        if each.agreement_id.partition("@")[0] == directive.agreement_id
+    ]
+    running = [each for each in versions if policy.holds(each, directive.from_s)]
+    return (running or versions)[-1].agreement_id if versions else directive.agreement_id
+
+
+def _in_policy(directive: Directive, region_id: str, snapshot: policy.Snapshot) -> policy.Directive:
+    lifts = directive.does is DirectiveKind.LIFT_GUARANTEE
     return policy.Directive(
         directive_id=directive.directive_id,
         kind=policy.Kind(directive.does),
         region_id=region_id,
-        entry=entry,
+        entry=snapshot.log_size,
         from_s=directive.from_s,
         until_s=directive.until_s,
         reason=directive.reason,
-        agreement_id=directive.agreement_id,
+        agreement_id=lifted_agreement(directive, snapshot) if lifts else "",
         exception=directive.exception,
         max_down_bps=directive.max_down_bps,
         max_up_bps=directive.max_up_bps,

@@ -7,6 +7,7 @@ take service from people outside; cells that are not in the region reach inside 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class People:
         return int(self.population.sum())
 
 
+@cache  # there is one gazetteer
 def people_of(cities: Cities) -> People:
     """Return the people of GeoNames' cities, each at the cell of its point."""
     return People(

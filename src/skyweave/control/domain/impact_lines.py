@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from skyweave.control.domain.documents import DirectiveKind
 from skyweave.control.domain.impact import ImpactReport, Outcome
 from skyweave.control.domain.impact_public import (
     FEW,
@@ -56,7 +57,7 @@ def _lines(form: PublicImpact) -> Iterator[str]:
     if form.border is not None:
         yield from _border(form.border)
     for agreement in form.agreements:
-        yield _agreement(agreement, form.until_s)
+        yield _agreement(agreement, form)
     yield f"asked for by: {', '.join(form.request_ids) or 'no request that is on record'}"
 
 
@@ -111,14 +112,19 @@ def _border(border: PublicBorder) -> Iterator[str]:
         )
 
 
-def _agreement(found: PublicAgreement, until_s: int | None) -> str:
+def _agreement(found: PublicAgreement, form: PublicImpact) -> str:
     says = [f"agreement {found.agreement_id} keeps {_terminals(found.protects).lower()} on"]
     if _is_some(found.breaks):
         says.append(f"is broken for {_terminals(found.breaks).lower()}")
-    if until_s is None or found.until_s < until_s:
+    if form.at_s < found.from_s:
+        says.append(f"begins only on {_utc(found.from_s)}")
+    if form.until_s is None or found.until_s < form.until_s:
         says.append(f"ends before the directive, on {_utc(found.until_s)}")
     if found.blocks:
-        says.append("BLOCKS it until the agreement's own quorum approves")
+        is_final = form.does is DirectiveKind.EMERGENCY_SUSPEND
+        says.append(
+            "BLOCKS it" + ("" if is_final else " until the agreement's own quorum approves")
+        )
     return "; ".join(says)
 
 

@@ -51,6 +51,7 @@ class PublicAgreement(Part):
     blocks: bool
     protects: Figure
     breaks: Figure
+    from_s: Time
     until_s: Time
 
 
@@ -316,5 +317,6 @@ def _agreement(
         blocks=found.blocks,
         protects=columns[Outcome.GUARANTEED].part("agreement", found.protects),
         breaks=columns[Outcome.LOSES].part("agreement", found.breaks),
+        from_s=found.from_s,
         until_s=found.until_s,
     )
