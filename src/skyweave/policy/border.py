@@ -16,8 +16,8 @@ Pure: `step` takes a state and a reading and returns the next state.  Who has an
 service address that the network confirmed, does not depend on this: the cell decision comes first.
 """
 
+import functools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
@@ -31,6 +31,8 @@ from skyweave.errors import InputError
 from skyweave.policy.decision import LIFELINE_BPS, NO_LIMIT_BPS
 from skyweave.policy.reasons import Reason
 from skyweave.policy.regions import CELL_RESOLUTION, margin_rings
+
+FloatArray = NDArray[np.float64]
 
 MAX_RADIUS_M = 100_000.0  # a worse fix is no fix
 
@@ -178,23 +180,32 @@ class Border:
         return Zone.MARGIN if min(depths) <= self.rules.margin_rings else Zone.INSIDE
 
 
-def _cells_of_disc(lat_deg: float, lon_deg: float, radius_m: float) -> Iterator[int]:
-    """Yield the cells of points so dense in a disc that they meet each cell it touches."""
+def _cells_of_disc(lat_deg: float, lon_deg: float, radius_m: float) -> set[int]:
+    """Return the cells of points so dense in a disc that they meet each cell it touches."""
     circles = math.ceil(radius_m / _CIRCLE_STEP_M)
-    lat, lon = math.radians(lat_deg), math.radians(lon_deg)
-    for n in range(1, circles + 1):
-        arc = _CORNER_SHARE * radius_m * n / circles / EARTH_MEAN_RADIUS_M
-        points = _POINTS * math.ceil(n * radius_m / circles / 14_000.0)
-        for turn in (2.0 * math.pi * point / points for point in range(points)):
-            # The direct problem on the sphere.
-            sine = math.sin(lat) * math.cos(arc) + math.cos(lat) * math.sin(arc) * math.cos(turn)
-            to_lat = math.asin(max(-1.0, min(1.0, sine)))
-            to_lon = lon + math.atan2(
-                math.sin(turn) * math.sin(arc) * math.cos(lat),
-                math.cos(arc) - math.sin(lat) * math.sin(to_lat),
-            )
-            degrees = math.degrees(to_lat), math.degrees(to_lon)
-            yield h3_cells.latlng_to_cell(*degrees, CELL_RESOLUTION)
+    turns = tuple(math.ceil(n * radius_m / circles / 14_000.0) for n in range(1, circles + 1))
+    share, cos_turn, sin_turn = _points(turns)
+    arc = _CORNER_SHARE * radius_m / EARTH_MEAN_RADIUS_M * share
+    sin_lat, cos_lat = math.sin(math.radians(lat_deg)), math.cos(math.radians(lat_deg))
+    # The direct problem on the sphere.
+    to_sin = np.clip(sin_lat * np.cos(arc) + cos_lat * np.sin(arc) * cos_turn, -1.0, 1.0)
+    east = np.arctan2(sin_turn * np.sin(arc) * cos_lat, np.cos(arc) - sin_lat * to_sin)
+    to_lat, to_lon = np.degrees(np.arcsin(to_sin)), lon_deg + np.degrees(east)
+    places = zip(to_lat.tolist(), to_lon.tolist(), strict=True)
+    return {h3_cells.latlng_to_cell(*place, CELL_RESOLUTION) for place in places}
+
+
+@functools.lru_cache(maxsize=64)
+def _points(turns: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return points (P,) on circles: share of the radius, cosine and sine of the bearing.
+
+    The n-th circle has `turns[n]` times as many points as a cell's corners ask for.
+    """
+    counts = _POINTS * np.array(turns, dtype=np.int64)
+    share = np.repeat(np.arange(1, len(turns) + 1) / max(1, len(turns)), counts)
+    bearings = [np.arange(count) * (2.0 * np.pi / count) for count in counts.tolist()]
+    turn = np.concatenate([np.empty(0), *bearings])
+    return share, np.cos(turn), np.sin(turn)
 
 
 def step(state: BorderState, reading: Reading, rules: BorderRules) -> BorderState:
