@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skyweave.api.authority import LogSource, salt_of
+from skyweave.api.authority import LogSource, Standing
 from skyweave.api.parcels import Signer, made, sealed, written
 from skyweave.api.words import agreement_words
 from skyweave.control.domain.documents import AgreementRecord, parse_document
@@ -124,7 +124,8 @@ def _hashes(
             f"{source}: names terminals or accounts, which are hashed under the log's salt; give "
             "the log too, as --log LOG"
         )
-    digits = salt_of(log.open().authority().charter, log.folder, salt)
+    book = log.open()
+    digits = Standing(book, book.authority()).salt(salt)
     subjects = {"terminal": draft.terminals, "account": draft.accounts}
     return {
         f"{kind}_hashes": tuple(sorted({subject_hash(digits, Subject(kind), n) for n in names}))

@@ -1,20 +1,24 @@
 """A log as signing commands read it: verified, replayed, and asked before anything is signed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skyweave.api.parcels import read_limited
 from skyweave.control.domain.documents import Charter, KeyRecord, digest_of
 from skyweave.control.domain.keyring import records_of
-from skyweave.control.domain.replay import check_next
+from skyweave.control.domain.replay import follow
 from skyweave.control.domain.state import Authority
 from skyweave.control.parcel import Parcel
 from skyweave.control.signing import PrivateKey
 from skyweave.errors import InputError
+from skyweave.policy.threshold import CLOCK_TOLERANCE_S
 
 if TYPE_CHECKING:
     from skyweave.control.book import Book
+
+MAX_SALT_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,51 @@ class LogSource:
 
         return Book.open(self.folder, genesis=self.genesis, quorum=self.quorum)
 
+    def standing(self, now_s: int) -> "Standing":
+        """Return what follows from the log now, for what is about to be signed."""
+        book = self.open()
+        return Standing(book, book.authority(_not_before(book, now_s)))
 
-def refuse_without_effect(
-    authority: Authority, parcel: Parcel, known: Mapping[str, bytes], now_s: int
-) -> None:
-    """Refuse what the log would list without effect, before anybody relies on it."""
-    check_next(authority, parcel.envelope, now_s, {**known, **parcel.objects})
+
+@dataclass(frozen=True)
+class Standing:
+    """A verified log and what follows from it at the time of a signature."""
+
+    book: "Book"
+    authority: Authority
+
+    @property
+    def now_s(self) -> int:
+        """When that is, s since 1970 UTC."""
+        return self.authority.now_s
+
+    def after(self, parcels: Iterable[Parcel]) -> Authority:
+        """Return what would follow if parcels were logged now; without effect, they are refused."""
+        found = self.authority
+        known = dict[str, bytes]()
+        for parcel in parcels:
+            known |= parcel.objects
+            found = follow(found, [parcel.envelope], self.now_s, {**self.book.objects, **known})
+        return found
+
+    def salt(self, given: Path | None) -> str:
+        """Return the salt of hashed names, hexadecimal, from a file or what the keeper holds."""
+        digest = self.authority.charter.salt_digest
+        if given is None:
+            held = self.book.private.get(digest)
+            if held is None:
+                raise InputError(
+                    f"{self.book.folder}: names are hashed under a salt that is not in this copy; "
+                    "ask the keeper of the log for it and give it as --salt FILE"
+                )
+            return held.hex()
+        content = read_limited(given, MAX_SALT_BYTES, "name the file of the salt")
+        for salt in (content, _from_hexadecimal(content)):
+            if digest_of(salt) == digest:
+                return salt.hex()
+        raise InputError(
+            f"{given}: not the salt that the charter names; ask the keeper of the log for it"
+        )
 
 
 def whose(charter: Charter, key: PrivateKey) -> KeyRecord:
@@ -50,20 +93,15 @@ def whose(charter: Charter, key: PrivateKey) -> KeyRecord:
     return record
 
 
-def salt_of(charter: Charter, folder: Path, given: Path | None) -> str:
-    """Return the salt of hashed names, hexadecimal, from a file or the log's private folder."""
-    path = given or folder / "private" / charter.salt_digest.removeprefix("sha256:")
-    try:
-        content = path.read_bytes()[:4096]
-    except OSError as error:
+def _not_before(book: "Book", now_s: int) -> int:
+    """Return the time, or that of the log's last entry where the clock is only a little behind."""
+    behind_s = book.entries[-1].logged_s - now_s
+    if behind_s > CLOCK_TOLERANCE_S:
         raise InputError(
-            f"{path}: {error.strerror}; names are hashed under the salt: ask the keeper of the "
-            "log for it and give it as --salt FILE"
-        ) from None
-    for salt in (content, _from_hexadecimal(content)):
-        if salt and digest_of(salt) == charter.salt_digest:
-            return salt.hex()
-    raise InputError(f"{path}: not the salt that the charter names; ask the log's keeper for it")
+            f"{book.folder}: the clock stands {behind_s} s before the log's last entry; set the "
+            "clock right, or give --now"
+        )
+    return now_s + max(behind_s, 0)
 
 
 def _from_hexadecimal(content: bytes) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skyweave.api.authority import LogSource, refuse_without_effect, whose
+from skyweave.api.authority import LogSource, whose
 from skyweave.api.impacts import impact_lines, impact_of, write_exact
 from skyweave.api.parcels import Signer, made, refuse_existing, sealed, written
 from skyweave.api.words import directive_words
@@ -30,7 +30,7 @@ from skyweave.control.domain.machine import UNDECIDED
 from skyweave.control.domain.replay import agreements_met
 from skyweave.control.domain.state import Authority, DirectiveState
 from skyweave.control.drafts import DirectiveDraft, LicenceDraft, days_s, make_draft, read_toml
-from skyweave.control.parcel import read_parcel
+from skyweave.control.parcel import Parcel, read_parcel
 from skyweave.errors import InputError
 
 APPROVALS_DAYS = 14  # a proposal waits so long where its draft does not say
@@ -66,16 +66,16 @@ def propose(
     """
     for path in (out, *([exact] if exact else [])):
         refuse_existing(path)
-    book = log.open()
-    authority = book.authority(now_s)
+    standing = log.standing(now_s)
+    authority = standing.authority
     key = signer.load()
     owner = draft.owner or whose(authority.charter, key).organisation
     attached = _attached(draft)
-    directive = complete(draft, authority, owner, attached.digest, now_s)
+    directive = complete(draft, authority, owner, attached.digest)
     objects, digest = dict(attached.objects), None
     if directive.does in CHANGES_SERVICE:
         nonce = os.urandom(_NONCE_BYTES)
-        report = impact_of(book, authority, directive, terminals, salt)
+        report = impact_of(standing, directive, terminals, salt)
         public = published(report, nonce)
         digest = digest_of(public)
         objects[digest] = public
@@ -83,7 +83,7 @@ def propose(
             write_exact(exact, report, nonce)
     proposal = Proposal(directive=directive, impact=digest)
     parcel = sealed(proposal, key, objects, attached.private)
-    refuse_without_effect(authority, parcel, book.objects, now_s)
+    standing.after([parcel])
     return {
         **written(parcel, proposal, out),
         "directive": directive.directive_id,
@@ -106,20 +106,19 @@ def end(
 ) -> dict[str, Any]:  # fmt: skip
     """Sign that a directive is withdrawn, lifted or failed, and write the parcel."""
     refuse_existing(out)
-    book = log.open()
-    authority = book.authority(now_s)
-    state_of(authority, directive_id)
+    standing = log.standing(now_s)
+    state_of(standing.authority, directive_id)
     document = made(_ENDINGS[how], f"directive {how}", directive_id=directive_id, reason=reason)
     parcel = sealed(document, signer.load())
-    refuse_without_effect(authority, parcel, book.objects, now_s)
+    standing.after([parcel])
     return {**written(parcel, document, out), "directive": directive_id}
 
 
 def complete(
-    draft: DirectiveDraft, authority: Authority, owner: str, replaces_by: str | None, now_s: int
+    draft: DirectiveDraft, authority: Authority, owner: str, replaces_by: str | None
 ) -> Directive:
     """Return the directive of a draft: digests, the route and the agreements from the log."""
-    route = _route(draft, authority)
+    route, now_s = _route(draft, authority), authority.now_s
     region = _region(draft, authority)
     from_s = now_s + route.notice_s if draft.from_s is None else draft.from_s
     until_s = draft.until_s if draft.days is None else from_s + days_s(draft.days)
@@ -191,20 +190,19 @@ def show_impact(
     salt: Path | None = None,
 ) -> dict[str, Any]:
     """Return the impact that was signed; with a table, what that table gives, rounded or exact."""
-    book = log.open()
-    authority = book.authority(now_s)
-    question = question_of(authority, what)
+    standing = log.standing(now_s)
+    question = question_of(standing.authority, what)
     proposal = question.proposal
     answer: dict[str, Any] = {
         "directive": proposal.directive.directive_id,
         "question": proposal.question,
-        "signed": impact_lines(proposal, {**book.objects, **question.objects}),
+        "signed": impact_lines(proposal, {**standing.book.objects, **question.objects}),
     }
     if exact and terminals is None:
         raise InputError("--exact counts a table of terminals; give it, as --terminals FLEET.csv")
     if terminals is None:
         return answer
-    report = impact_of(book, authority, proposal.directive, terminals, salt)
+    report = impact_of(standing, proposal.directive, terminals, salt)
     shown = report if exact else parse_published(published(report, bytes(_NONCE_BYTES)))
     return {**answer, "own": report_lines(shown), "exact": exact}
 
@@ -214,14 +212,18 @@ class Question:
     """What people are asked: a proposal in the log, or one on its way there in a parcel."""
 
     proposal: Proposal
-    objects: Mapping[str, bytes]  # beside the log's own
-    is_logged: bool
+    parcel: Parcel | None = None  # in which it is, where it is not logged yet
+
+    @property
+    def objects(self) -> Mapping[str, bytes]:
+        """What is there beside the log's own objects."""
+        return {} if self.parcel is None else self.parcel.objects
 
 
 def question_of(authority: Authority, what: str) -> Question:
     """Return the proposal of a directive's id, or of a parcel's file."""
     if what in authority.directives:
-        return Question(authority.directives[what].proposal, {}, True)
+        return Question(authority.directives[what].proposal)
     path = Path(what)
     if not path.is_file():
         state_of(authority, what)
@@ -229,7 +231,7 @@ def question_of(authority: Authority, what: str) -> Question:
     if parcel.envelope.payload_type != Proposal.payload_type():
         raise InputError(f"{path}: holds no proposal; name the parcel of one, or a directive's id")
     proposal = parse_document(parcel.envelope.payload, Proposal, str(path))
-    return Question(proposal, parcel.objects, False)
+    return Question(proposal, parcel)
 
 
 def _told(

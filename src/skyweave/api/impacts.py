@@ -4,12 +4,11 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from skyweave.api.authority import salt_of
+from skyweave.api.authority import Standing
 from skyweave.api.parcels import read_limited
 from skyweave.control.domain.documents import Directive, Proposal, canonical
-from skyweave.control.domain.geometry import Geometry, parse_geometry
+from skyweave.control.domain.geometry import Geometry
 from skyweave.control.domain.impact import ImpactReport, impact_report
 from skyweave.control.domain.impact_border import Border, border_of, people_of
 from skyweave.control.domain.impact_lines import report_lines
@@ -19,51 +18,48 @@ from skyweave.control.domain.impact_table import (
     ImpactTable,
     parse_impact_table,
 )
+from skyweave.control.domain.objects import geometry_in
 from skyweave.control.domain.snapshots import snapshot_of
 from skyweave.control.domain.state import Authority, RegionVersion
 from skyweave.errors import InputError
 from skyweave.places.cities import all_cities
 from skyweave.policy.snapshot import Claim, PolicyRegion, Snapshot
 
-if TYPE_CHECKING:
-    from skyweave.control.book import Book
-
 _NO_SALT = "00" * 16  # of a log whose agreements name nobody, so that nothing is hashed under it
 
 
 def impact_of(
-    book: "Book",
-    authority: Authority,
-    directive: Directive,
-    terminals: Path | None,
-    salt: Path | None = None,
+    standing: Standing, directive: Directive, terminals: Path | None, salt: Path | None = None
 ) -> ImpactReport:
     """Return what a directive would do to the terminals of a fleet's CSV; none without a table."""
+    authority = standing.authority
     version = _version(authority, directive)
-    geometry = _geometry(book, version)
+    geometry = _geometry(standing, version)
     publish_by_s = version.record.publish_by_s
     return impact_report(
         directive,
         _policy_region(authority, version, geometry),
         _table(terminals),
-        snapshot_before(book, authority, salt),
+        snapshot_before(standing, salt),
         people_of(all_cities()),
         border=_border(geometry),
         is_protected=publish_by_s is not None and authority.now_s < publish_by_s,
     )
 
 
-def snapshot_before(book: "Book", authority: Authority, salt: Path | None) -> Snapshot:
+def snapshot_before(standing: Standing, salt: Path | None) -> Snapshot:
     """Return the policy of a log's state; its salt is needed where agreements name somebody."""
+    book, authority = standing.book, standing.authority
     named = any(
         each.record.terminal_hashes or each.record.account_hashes
         for each in authority.agreement_history
     )
-    digits = salt_of(authority.charter, book.folder, salt) if named or salt else _NO_SALT
+    digits = standing.salt(salt) if named or salt else _NO_SALT
     checkpoint = book.verified.checkpoint
     return snapshot_of(
-        authority, log_origin=checkpoint.origin, log_root=checkpoint.root.hex(), salt=digits
-    )
+        authority, log_origin=checkpoint.origin, log_root=checkpoint.root.hex(), salt=digits,
+        private=book.private,
+    )  # fmt: skip
 
 
 def write_exact(path: Path, report: ImpactReport, nonce: bytes) -> None:
@@ -93,14 +89,15 @@ def _version(authority: Authority, directive: Directive) -> RegionVersion:
     )
 
 
-def _geometry(book: "Book", version: RegionVersion) -> Geometry:
+def _geometry(standing: Standing, version: RegionVersion) -> Geometry:
     """Return a region's geometry, published or from the log's private folder."""
-    if version.geometry is not None:
-        return version.geometry
-    record = version.record
-    path = book.folder / "private" / record.geometry.removeprefix("sha256:")
-    advice = f"region {record.region_id} is withheld: ask the log's keeper for its geometry"
-    return parse_geometry(read_limited(path, 32 * 2**20, advice), record, str(path))
+    geometry = version.geometry or geometry_in(standing.book.private, version.record)
+    if geometry is None:
+        raise InputError(
+            f"region {version.record.region_id}: its border is withheld and not here; ask the "
+            "log's keeper to make the report"
+        )
+    return geometry
 
 
 def _policy_region(

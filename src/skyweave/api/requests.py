@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skyweave.api.authority import LogSource, refuse_without_effect
+from skyweave.api.authority import LogSource
 from skyweave.api.parcels import Signer, made, read_limited, refuse_existing, sealed, written
 from skyweave.control.domain.documents import DAY_S, Request, canonical, digest_of
 from skyweave.control.domain.state import Authority
@@ -42,6 +42,8 @@ def record_request(
     """Sign a request and write it as a parcel; a sealed text stays in its private part."""
     refuse_existing(out)
     _check_kind(draft.kind)
+    standing = log.standing(now_s)
+    now_s = standing.now_s
     publish_by_s = _publish_by_s(draft.sealed_days, now_s)
     text = encode_text(
         read_limited(draft.text, MAX_TEXT_BYTES, "name a shorter text"), publish_by_s
@@ -62,8 +64,7 @@ def record_request(
     content = {document.text: text}
     public, private = (content, {}) if publish_by_s is None else ({}, content)
     parcel = sealed(document, signer.load(), public, private)
-    book = log.open()
-    refuse_without_effect(book.authority(now_s), parcel, book.objects, now_s)
+    standing.after([parcel])
     return {
         **written(parcel, document, out),
         "request": document.request_id,

@@ -145,11 +145,13 @@ def ballot(found: dict[str, Any]) -> None:
 
 
 def voted(found: dict[str, Any]) -> None:
-    """Print a vote as it was signed; what it is about stands above."""
+    """Print a vote as it was signed, and what is missing after it."""
     print(
         f"{found['written']}: {found['signer']} ({found['office']}, {found['organisation']}) "
         f"votes to {found['decision']} {found['directive']}, until {utc(found['expires_s'])}"
     )
+    print("once it is in the log:")
+    _standing(found)
 
 
 def directives(found: dict[str, Any]) -> None:
