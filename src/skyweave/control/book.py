@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self, cast
 
 from skyweave.control.domain.charters import trust_of, verify_genesis
-from skyweave.control.domain.documents import Document
+from skyweave.control.domain.documents import Charter, Document
 from skyweave.control.domain.entries import LoggedEntry, encode_entry, logged_entries, parse_entry
 from skyweave.control.domain.replay import follow, replay
 from skyweave.control.domain.state import Authority
@@ -85,15 +85,19 @@ class Book:
         is read as well.  What is withheld is overdue by the log's own time, or by `now_s` (s since
         1970) where that is later.
         """
-        found, policy = _policy_of(folder, genesis)
+        first = _first_entry(folder)
+        charter = _genesis_of(folder, first)
+        if genesis is not None:
+            _refuse_another_genesis(folder, charter.digest, genesis)
+        policy = trust_of(charter)
         verified = verify_folder(folder, policy, quorum=quorum)
-        _refuse_another_beginning(folder, verified, found)
+        _refuse_another_beginning(folder, verified, first)
         entries = _dated_entries(folder, verified, policy)
         for problem in Objects(folder / OBJECTS).problems():
             raise InputError(problem)
         at_s = max(now_s or 0, _last_s(entries, verified, policy))
         withheld = _withheld(folder, entries, at_s)
-        return cls(folder, found, policy, verified, entries, withheld)
+        return cls(folder, charter.digest, policy, verified, entries, withheld)
 
     @property
     def objects(self) -> Mapping[str, bytes]:
@@ -138,10 +142,10 @@ class Health:
 def examine(folder: Path, *, now_s: int | None = None) -> Health:
     """Return all that is wrong with a folder, where `Book.open` refuses at the first fault."""
     try:
-        genesis, policy = _policy_of(folder, None)
+        charter = _genesis_of(folder, _first_entry(folder))
     except InputError as error:
         return Health((str(error),), (), None, 0, 0)
-    report = fsck(folder, policy)
+    report = fsck(folder, trust_of(charter))
     problems = [*report.problems, *Objects(folder / OBJECTS).problems()]
     stray = list(report.stray)
     if not problems:
@@ -152,7 +156,7 @@ def examine(folder: Path, *, now_s: int | None = None) -> Health:
             problems.append(str(error))
     size = report.checkpoint.size if report.checkpoint else 0
     seen = report.witnessed[-1].checkpoint.size if report.witnessed else 0
-    return Health(tuple(problems), tuple(stray), genesis, size, seen)
+    return Health(tuple(problems), tuple(stray), charter.digest, size, seen)
 
 
 def cosign(folder: Path, add_checkpoint: Carrier, who: str) -> str:
@@ -311,14 +315,9 @@ class BookWriter:
         store(self.folder, OBJECTS, objects, self.folder / _WRITER)
 
 
-def _policy_of(folder: Path, genesis: str | None) -> tuple[str, TrustPolicy]:
-    """Return the digest of the first charter, and whom it trusts."""
-    content = _first_entry(folder)
-    _, envelope = parse_entry(content, f"{folder}: entry 0")
-    charter = verify_genesis(envelope, f"{folder}: entry 0")
-    if genesis is not None:
-        _refuse_another_genesis(folder, charter.digest, genesis)
-    return charter.digest, trust_of(charter)
+def _genesis_of(folder: Path, first: bytes) -> Charter:
+    _, envelope = parse_entry(first, f"{folder}: entry 0")
+    return verify_genesis(envelope, f"{folder}: entry 0")
 
 
 def _first_entry(folder: Path) -> bytes:
@@ -338,10 +337,9 @@ def _refuse_another_genesis(folder: Path, found: str, expected: str) -> None:
         )
 
 
-def _refuse_another_beginning(folder: Path, verified: VerifiedLog, genesis: str) -> None:
+def _refuse_another_beginning(folder: Path, verified: VerifiedLog, first: bytes) -> None:
     """The first entry was read before it was verified: it must be the same still."""
-    _, envelope = parse_entry(verified.entries[0], f"{folder}: entry 0")
-    if verify_genesis(envelope, f"{folder}: entry 0").digest != genesis:
+    if verified.entries[0] != first:
         raise InputError(f"{folder}: changed while it was read; copy it and verify the copy")
 
 
