@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from skyweave.api.network import check_network, instant, path_ends, sample_times
+from skyweave.api.policy import system_of
 from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent, warned
 from skyweave.errors import InputError
 from skyweave.twin.export.csv_tables import export_csv as write_tables
@@ -113,7 +114,7 @@ def _run_of(source: ScenarioSource, terminal: str, folder: Path, progress: Progr
         return load_run(source)
     scenario = load_scenario(source)
     every_slot = scenario.results.model_copy(update={"access": "all"})
-    system = build_system(scenario.model_copy(update={"results": every_slot}))
+    system = system_of(scenario.model_copy(update={"results": every_slot}))
     terminal_row(system, terminal)
     return run_system(system, folder / "run", 1, warned(system, progress))
 

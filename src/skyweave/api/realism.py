@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from skyweave.api.policy import system_of
 from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent, warned
 from skyweave.errors import InputError
 from skyweave.places import check_country_codes
@@ -12,7 +13,6 @@ from skyweave.realism import countries, identify, pings, serving
 from skyweave.realism.compare_plot import plot_compare
 from skyweave.time import parse_utc
 from skyweave.twin.results.style import check_picture
-from skyweave.twin.world import build_system
 
 Pair = tuple[float, float]
 
@@ -33,7 +33,7 @@ def compare(
     """
     if out is not None:
         check_picture(Path(out))
-    system = build_system(load_scenario(scenario))
+    system = system_of(load_scenario(scenario))
     found = comparison.compare(
         system, measured, terminal, read_utc=None if read is None else parse_utc(read, "--read"),
         progress=warned(system, progress),

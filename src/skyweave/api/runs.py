@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skyweave.api.policy import system_of
 from skyweave.api.scenarios import Progress, ScenarioSource, load_scenario, silent, warned
 from skyweave.errors import InputError
 from skyweave.policy.regions import region_from_geojson
@@ -17,7 +18,7 @@ from skyweave.twin.explanation import explain_slot
 from skyweave.twin.results.folder import Run
 from skyweave.twin.run import run_system
 from skyweave.twin.scenario import Scenario, build_scenario, read_scenario
-from skyweave.twin.world import System, build_system, terminal_row
+from skyweave.twin.world import System, terminal_row
 
 BUILT_IN_SCENARIO = {
     "catalogue": {"source": "builtin:2026-06-14", "select": ["STARLINK"]},
@@ -47,7 +48,7 @@ def run(
             scenario.source,
             scenario.folder,
         )
-    system = build_system(scenario, without)
+    system = system_of(scenario, without)
     if len(system.terminals) == 0:
         raise InputError(
             f"{scenario.source}: a run needs terminals; add [[terminals]] or [[terminal_sets]]"
@@ -107,7 +108,7 @@ def edge(
         area = region_from_geojson(region, "region", rule)
     else:
         area = read_region(Path(region), rule)
-    system = build_system(scenario)
+    system = system_of(scenario)
     row = own_moving_row(system, terminal, account)
     return predict_edges(system, row, area, exclude, warned(system, progress))
 
@@ -125,11 +126,11 @@ def explained(
             raise InputError("--terminal names a terminal of a scenario; give the scenario too")
         if operator is not None:
             raise InputError("--terminal knows its operator; give --operator only with a place")
-        system = build_system(load_scenario(source))
+        system = system_of(load_scenario(source))
         return system, terminal_row(system, terminal)
     if None in place:
         raise InputError("give --terminal ID with a scenario, or --lat and --lon of a place")
-    return build_system(_scenario_here(source, lat_deg, lon_deg, operator, at_utc)), 0
+    return system_of(_scenario_here(source, lat_deg, lon_deg, operator, at_utc)), 0
 
 
 def _scenario_here(

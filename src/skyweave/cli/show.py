@@ -81,6 +81,8 @@ def explanation(found: dict[str, Any]) -> None:
     """Print who serves a terminal and how, or why nobody does."""
     rows: dict[str, object] = {"slot begins": found["slot_start_utc"], "state": found["state"]}
     satellite = found["satellite"]
+    if "policy" in found:
+        rows["policy"] = found["policy"]["text"]
     if satellite is None:
         rows["reason"] = f"{found['reason']}: {Reason(found['reason']).text}"
     else:

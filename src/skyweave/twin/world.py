@@ -75,6 +75,7 @@ class VerifiedPolicy(NamedTuple):
 
     snapshot: Snapshot
     genesis: str  # digest of the charter that the log begins with
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -332,6 +333,7 @@ def build_system(
     warnings = [
         *_time_warnings(scenario, grid, start_utc, worlds[0].orientation),
         *class_warnings(scenario, terminals),
+        *(verified.warnings if verified else ()),
         *(text for world in worlds for text in _told(world, len(worlds))),
         *_needless(failures, parts),
     ]
@@ -343,7 +345,8 @@ def _policy(
 ) -> PolicyFacts | None:
     if verified is None:
         return None
-    return PolicyFacts(*verified, verdicts_of(verified.snapshot, terminals, grid.utc))
+    verdicts = verdicts_of(verified.snapshot, terminals, grid.utc)
+    return PolicyFacts(verified.snapshot, verified.genesis, verdicts)
 
 
 def _scenario_failures(scenario: Scenario) -> list[Failure]:

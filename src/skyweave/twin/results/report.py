@@ -15,6 +15,7 @@ from skyweave.policy.reasons import Reason
 from skyweave.twin.results.folder import Run
 from skyweave.twin.results.maps import shown_on_map
 from skyweave.twin.results.markup import card, cards, figure
+from skyweave.twin.results.report_policy import policy
 from skyweave.twin.results.report_sites import site_name, sites
 from skyweave.twin.results.report_tables import dependence, why
 from skyweave.twin.results.report_without import without
@@ -71,7 +72,7 @@ def report_html(run: Run) -> str:
 {without(run)}
 {_in_words(run)}
 {_pictures(run)}
-{why(run)}
+{policy(run)}{why(run)}
 {dependence(run)}
 {sites(run)}
 {_making(run)}

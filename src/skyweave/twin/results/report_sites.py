@@ -9,6 +9,7 @@ import pandas as pd
 from skyweave.policy.reasons import Reason
 from skyweave.twin.results.folder import Run
 from skyweave.twin.results.markup import table
+from skyweave.twin.results.report_policy import decided
 from skyweave.twin.results.risk import by_risk, risk_order, single_points
 from skyweave.twin.results.wording import (
     NOTHING,
@@ -69,6 +70,8 @@ def _columns(run: Run) -> list[_Column]:
     who = [_Column("Country", _country), _Column("Class", _class)]
     if len(run.manifest["operators"]) > 1:
         who.append(_Column("Operator", lambda site: escape(site["operator"])))
+    if run.manifest.get("policy"):
+        who.append(_Column("Policy", decided))
     if run.manifest["without"]:
         return [
             *who,
