@@ -34,7 +34,7 @@ from skyweave.control.domain.keyring import public_keys, records_of
 from skyweave.control.domain.machine import COMING, UNDECIDED, Event, State, next_state
 from skyweave.control.domain.objects import content_of, replacement
 from skyweave.control.domain.quorums import Poll
-from skyweave.control.domain.state import DirectiveState, Ledger, Notice
+from skyweave.control.domain.state import DirectiveState, Ledger, Notice, quoted
 from skyweave.control.signing.dsse import Envelope, signers
 from skyweave.control.signing.keys import PublicKey
 from skyweave.errors import InputError
@@ -193,7 +193,9 @@ def _proposal(ledger: Ledger, proposal: Proposal, entry: LoggedEntry) -> None:
     proposer = ledger.person_of(key_ids[0])
     rules.check_proposal(ledger, proposal, proposer, entry.logged_s)
     lists = () if directive.allow_list is None else ((directive.allow_list, entry.logged_s),)
-    state = DirectiveState(proposal, entry.index, proposer, (), allow_lists=lists)
+    state = DirectiveState(
+        proposal, proposal.question, entry.index, proposer, (), allow_lists=lists
+    )
     after = clockwork.step(
         ledger, state, Event.PROPOSE, entry.logged_s, entry.index, f'proposed by "{proposer}"'
     )
@@ -252,8 +254,8 @@ class Count:
         at_s: int,
         at_entry: int,
     ) -> None:
-        text, version = state.proposal.question, ledger.charter.version
-        question = Question(text, version, at_s, at_entry, state.proposer)
+        version = ledger.charter.version
+        question = Question(state.question, version, at_s, at_entry, state.proposer)
         poll = Poll(question, votes, ledger.revoked)
         self.quorums = route_quorums(ledger, state, poll)
         self.stopped_by, of_agreements = guarantees.counted(ledger, state, poll)
@@ -351,8 +353,8 @@ def _vote_of(approval: Approval, key_id: str) -> Vote:
 def _refuse_unknown_choice(approval: Approval) -> None:
     if approval.decision not in set(Choice):
         raise InputError(
-            f'vote on "{approval.directive_id}": decision "{approval.decision[:20]}"; expected '
-            f"{' or '.join(Choice)}"
+            f"vote on {quoted(approval.directive_id)}: decision {quoted(approval.decision)}; "
+            f"expected {' or '.join(Choice)}"
         )
 
 

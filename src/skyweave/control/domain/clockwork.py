@@ -180,12 +180,8 @@ def _refuse_newer_guarantee(ledger: Ledger, state: DirectiveState, at_s: int) ->
 
 
 def _expire(ledger: Ledger, state: DirectiveState, at_s: int) -> None:
-    if state.state in COMING:
-        why = "its end came before it could begin"
-    elif at_s == state.until_s:
-        why = "its end has come"
-    else:
-        return  # a timer of its planned end, and it starts later or ends earlier
+    is_coming = state.state in COMING
+    why = "its end came before it could begin" if is_coming else "its end has come"
     end(ledger, state, Event.EXPIRE, at_s, None, why)
 
 
@@ -308,13 +304,16 @@ def put_region(ledger: Ledger, record: RegionRecord, entry: int, at_s: int) -> N
         ledger.notices.append(Notice(entry, at_s, str(error)))
         geometry = None
     known = ledger.regions.get(record.region_id, ())
-    ledger.regions[record.region_id] = (*known, RegionVersion(record, entry, at_s, geometry))
+    ledger.regions[record.region_id] = (
+        *known,
+        RegionVersion(record, record.digest, entry, at_s, geometry),
+    )
 
 
 def _amend_charter(ledger: Ledger, state: DirectiveState, at_s: int) -> None:
     new = replacement(ledger.objects, state.proposal, Charter)
     assert state.approved_entry is not None
-    ledger.put_charter(CharterVersion(new, state.approved_entry, at_s))
+    ledger.put_charter(CharterVersion(new, new.digest, state.approved_entry, at_s))
     _void(ledger, state, at_s, f"the charter has version {new.version} now", lambda other: True)
 
 

@@ -79,7 +79,7 @@ def agreements_met(authority: Authority, directive: Directive) -> tuple[str, ...
 
 def _genesis(entry: LoggedEntry, objects: Mapping[str, bytes]) -> Ledger:
     charter = verify_genesis(entry.envelope, "entry 0")
-    version = CharterVersion(charter, 0, entry.logged_s)
+    version = CharterVersion(charter, charter.digest, 0, entry.logged_s)
     return Ledger(objects, [version], public_keys(charter), logged_s=entry.logged_s)
 
 

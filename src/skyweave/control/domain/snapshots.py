@@ -219,7 +219,7 @@ class _Maker:
 def _region_of(authority: Authority, state: DirectiveState) -> RegionVersion:
     directive = state.proposal.directive
     versions = authority.regions[directive.region_id]
-    return next(each for each in versions if each.record.digest == directive.region)
+    return next(each for each in versions if each.digest == directive.region)
 
 
 def _agreement(state: AgreementState, regions: list[RegionVersion]) -> Agreement:

@@ -1,5 +1,6 @@
 """What follows from a log at one moment: `Authority` for readers, `Ledger` while it is replayed."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -25,6 +26,11 @@ from skyweave.policy.threshold import Quorum, Vote
 CellArray = NDArray[np.uint64]
 
 
+def quoted(text: str) -> str:
+    """Return somebody's text in quotes for an error: short, and on one line whatever is in it."""
+    return json.dumps(text[:64])
+
+
 @dataclass(frozen=True)
 class Ignored:
     """An entry that stands in the log without effect."""
@@ -47,6 +53,7 @@ class CharterVersion:
     """A version of the charter; time in s since 1970 UTC."""
 
     charter: Charter
+    digest: str
     entry: int  # that approved it, 0 of the first
     from_s: int
 
@@ -56,6 +63,7 @@ class RegionVersion:
     """A version of a region; its cells (C,) are None while nobody here has its geometry."""
 
     record: RegionRecord
+    digest: str  # of the record
     entry: int
     from_s: int
     geometry: Geometry | None
@@ -114,6 +122,7 @@ class DirectiveState:
     """
 
     proposal: Proposal
+    question: str  # digest that votes on it name
     entry: int
     proposer: str  # a person
     story: tuple[Step, ...]
@@ -200,11 +209,11 @@ class Ledger:
     def region(self, region_id: str, at: str | None = None) -> RegionVersion:
         """Return a region's version of a record digest, the newest where none is given."""
         versions = self.regions.get(region_id, ())
-        found = [each for each in versions if at is None or each.record.digest == at]
+        found = [each for each in versions if at is None or each.digest == at]
         if not found:
             which = "" if at is None or not versions else " of that version"
             raise InputError(
-                f'region "{region_id[:64]}"{which} is not in the log; make it with '
+                f"region {quoted(region_id)}{which} is not in the log; make it with "
                 "skyweave region make"
             )
         return found[-1]
@@ -212,14 +221,17 @@ class Ledger:
     def directive(self, directive_id: str) -> DirectiveState:
         """Return a directive, refused where none of that name was proposed."""
         if directive_id not in self.directives:
-            raise InputError(f'directive "{directive_id[:64]}" is not in the log; propose it first')
+            raise InputError(
+                f"directive {quoted(directive_id)} is not in the log; propose it first"
+            )
         return self.directives[directive_id]
 
     def agreement(self, agreement_id: str) -> AgreementState:
         """Return the newest version of an agreement, refused where there is none."""
         if agreement_id not in self.agreements:
             raise InputError(
-                f'agreement "{agreement_id[:64]}" is not in the log; have its parties sign it first'
+                f"agreement {quoted(agreement_id)} is not in the log; have its parties sign it "
+                "first"
             )
         return self.agreements[agreement_id][-1]
 
