@@ -11,6 +11,11 @@ import typer
 
 import skyweave
 from skyweave.cli import show, show_realism
+from skyweave.cli.agreement import agreement_app
+from skyweave.cli.approve import approve
+from skyweave.cli.charter import charter_app
+from skyweave.cli.directive import directive_app
+from skyweave.cli.log import log_app
 from skyweave.cli.options import (
     AsJson,
     At,
@@ -27,8 +32,11 @@ from skyweave.cli.options import (
     Workers,
     print_answer,
 )
+from skyweave.cli.party import party_app
 from skyweave.cli.progress import Progress
 from skyweave.cli.realism import realism_app
+from skyweave.cli.region import region_app
+from skyweave.cli.request import request_app
 from skyweave.errors import SkyweaveError
 
 app = typer.Typer(
@@ -46,6 +54,14 @@ export_app = typer.Typer(
 )
 app.add_typer(export_app, name="export")
 app.add_typer(realism_app, name="realism")
+app.add_typer(party_app, name="party")
+app.add_typer(charter_app, name="charter")
+app.add_typer(region_app, name="region")
+app.add_typer(agreement_app, name="agreement")
+app.add_typer(request_app, name="request")
+app.add_typer(directive_app, name="directive")
+app.command()(approve)
+app.add_typer(log_app, name="log")
 
 MAX_REFUSAL = 1000  # characters of a refusal
 _verbose = False
