@@ -43,16 +43,16 @@ def _lines(form: PublicImpact) -> Iterator[str]:
     for outcome, becomes in _BECOMES.items():
         figure = form.terminals[outcome.word]
         if outcome is Outcome.LOSES or _is_some(figure):  # losses are said, few or none
-            yield f"{_terminals(figure)} {becomes}{_parted(form, outcome)}"
+            yield f"{becomes}: {_terminals(figure)}{_parted(form, outcome)}"
     if form.by_reason:
         yield f"why, as their dishes will show it: {_listed(form.by_reason)}"
     if _is_some(form.unguaranteed):
-        yield f"{_terminals(form.unguaranteed)} lose the guarantee of an agreement"
-    yield f"accounts left without any service: {_number(form.accounts_cut_off)}"
+        yield f"lose the guarantee of an agreement: {_terminals(form.unguaranteed)}"
+    yield f"left without any service: {_number(form.accounts_cut_off)} accounts"
     if _is_some(form.moving):
-        yield f"{_terminals(form.moving)} there move; where they go is not predicted"
+        yield f"move, and where they go is not predicted: {_terminals(form.moving)}"
     if _is_some(form.unplaced):
-        yield f"{_terminals(form.unplaced)} of the fleet are in no known cell and not counted"
+        yield f"in no known cell, so not counted: {_terminals(form.unplaced)} of the fleet"
     yield from _people(form)
     if form.border is not None:
         yield from _border(form.border)
@@ -102,8 +102,8 @@ def _border(border: PublicBorder) -> Iterator[str]:
     if border.cells_beyond:
         yield (
             f"{border.cells_beyond:,} of its cells reach beyond the border: "
-            f"{_towns(border.people_beyond)} outside live in them, and "
-            f"{_terminals(border.losing_beyond).lower()} in them lose service"
+            f"{_towns(border.people_beyond)} outside live in them; "
+            f"lose service in them: {_terminals(border.losing_beyond)}"
         )
     if border.cells_spill:
         yield (
@@ -113,9 +113,9 @@ def _border(border: PublicBorder) -> Iterator[str]:
 
 
 def _agreement(found: PublicAgreement, form: PublicImpact) -> str:
-    says = [f"agreement {found.agreement_id} keeps {_terminals(found.protects).lower()} on"]
+    says = [f"agreement {found.agreement_id} keeps {_terminals(found.protects)} on"]
     if _is_some(found.breaks):
-        says.append(f"is broken for {_terminals(found.breaks).lower()}")
+        says.append(f"is broken for {_terminals(found.breaks)}")
     if form.at_s < found.from_s:
         says.append(f"begins only on {_utc(found.from_s)}")
     if form.until_s is None or found.until_s < form.until_s:
@@ -143,7 +143,7 @@ def _terminals(figure: Figure) -> str:
 def _number(figure: Figure) -> str:
     if isinstance(figure, int):
         return f"{figure:,}"
-    return "a number withheld of" if figure == WITHHELD else figure.capitalize()
+    return "a withheld number of" if figure == WITHHELD else figure
 
 
 def _until(until_s: int | None) -> str:

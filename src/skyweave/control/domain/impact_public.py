@@ -26,13 +26,14 @@ from skyweave.control.domain.documents import (
     Part,
     Slug,
     Time,
-    parse_document,
 )
 from skyweave.control.domain.impact import AgreementImpact, ImpactReport, Outcome
 from skyweave.control.domain.impact_table import SERVICE_CLASSES
 from skyweave.errors import InputError
 from skyweave.policy.reasons import REASONS
 
+FORMAT = "skyweave.impact.v1"
+MAX_PUBLISHED_BYTES = 2**20
 STEP = 20  # counts of terminals below this are not told, the others to multiples of it
 MIN_NONCE_BYTES = 16
 MAX_SPONSORS = 10  # named for each outcome, the largest
@@ -70,7 +71,7 @@ class PublicImpact(Document):
 
     kind: ClassVar[str] = "impact"
 
-    format: str = "skyweave.impact.v1"
+    format: str = FORMAT
     step: Annotated[int, pydantic.Field(ge=1)] = STEP
     directive: Digest
     does: DirectiveKind
@@ -113,8 +114,17 @@ def exact_form(report: ImpactReport) -> PublicImpact:
 
 def parse_published(content: bytes, source: str = "impact report") -> PublicImpact:
     """Return the public form of its bytes; anything that is not exactly that is refused."""
-    form = parse_document(content, PublicImpact, source)
-    if form.format != PublicImpact.model_fields["format"].default or form.step != STEP:
+    if len(content) > MAX_PUBLISHED_BYTES:
+        raise InputError(
+            f"{source}: {len(content):,} bytes; a published report has at most "
+            f"{MAX_PUBLISHED_BYTES:,}: ask the proposer for it again"
+        )
+    try:
+        form = PublicImpact.model_validate_json(content)
+        is_ours = form.encode() == content
+    except (pydantic.ValidationError, UnicodeEncodeError):
+        is_ours = False
+    if not is_ours or (form.format, form.step) != (FORMAT, STEP):
         raise InputError(
             f"{source}: not a published impact report of this version; make it again with "
             "skyweave directive propose"
@@ -140,6 +150,7 @@ class _Table:
 
     told: Parts
     hidden: int
+    are_few: bool  # the hidden parts together are fewer than a step
     step: int
     is_wider: bool = False  # the parts may count more than what is in the total
 
@@ -149,7 +160,8 @@ class _Table:
     ) -> "_Table":
         """Return the table of exact parts; `known` is how many groups everybody knows of."""
         told = {name: _down(n, step) for name, n in parts.items() if n >= step}
-        return cls(told, max(known - len(told), 0), step, is_wider)
+        untold = sum(n for n in parts.values() if n < step)
+        return cls(told, max(known - len(told), 0), untold < step, step, is_wider)
 
     @property
     def low(self) -> int:
@@ -162,9 +174,12 @@ class _Table:
         return self.low + len(self.told) * (self.step - 1)
 
     @property
-    def high_of_others(self) -> int:
-        """What all hidden parts but one are at most."""
-        return max(self.hidden - 1, 0) * (self.step - 1)
+    def slack(self) -> int:
+        """What the others may be told to be at least, together: what all but one can make up.
+
+        Nothing, where they are few together.
+        """
+        return 0 if self.are_few else (self.hidden - 1) * (self.step - 1)
 
 
 def _down(count: int, step: int) -> int:
@@ -175,7 +190,7 @@ def _told_total(total: int, tables: Sequence[_Table], step: int) -> int:
     """Return a total rounded down as far as no hidden part is shown to be more than none."""
     if total < step:
         return 0
-    limits = [table.high + table.high_of_others for table in tables if table.hidden]
+    limits = [table.high + table.slack for table in tables if table.hidden]
     return max(_down(min([total, *limits]), step), step)
 
 
@@ -185,7 +200,7 @@ def _tells(total: int, tables: Sequence[_Table], step: int) -> bool:
     low = max([total, *(table.low for table in tables if not table.is_wider)])
     high = min([total + most, *(table.high + table.hidden * most for table in tables)])
     return any(
-        low - table.high > table.high_of_others or (high - table.low < most and not table.is_wider)
+        low - table.high > table.slack or (high - table.low < most and not table.is_wider)
         for table in tables
         if table.hidden
     )
@@ -274,7 +289,8 @@ class _Column:
 
 def _tables(report: ImpactReport, outcome: Outcome, step: int) -> dict[str, _Table]:
     """Return the breakdowns of an outcome, those first that are needed most."""
-    tables = {}
+    classes, sponsors = report.by_service_class, report.by_sponsor
+    tables = {"class": _Table.of(classes.of(outcome), len(SERVICE_CLASSES), step)}
     total = report.terminals[outcome]
     if outcome is Outcome.GUARANTEED:  # agreements also keep some on whose rate changes
         protects = {each.agreement_id: each.protects for each in report.agreements}
@@ -282,8 +298,7 @@ def _tables(report: ImpactReport, outcome: Outcome, step: int) -> dict[str, _Tab
     if outcome is Outcome.LOSES:
         breaks = {each.agreement_id: each.breaks for each in report.agreements}
         tables["agreement"] = _table_with_rest(breaks, total, step)
-    tables["class"] = _Table.of(report.by_service_class.of(outcome), len(SERVICE_CLASSES), step)
-    tables["sponsor"] = _Table.of(report.by_sponsor.of(outcome), len(report.by_sponsor.name), step)
+    tables["sponsor"] = _Table.of(sponsors.of(outcome), len(sponsors.name), step)
     if outcome is Outcome.LOSES:
         tables["reason"] = _Table.of(report.by_reason.of(outcome), len(REASONS), step)
         if report.border is not None:
