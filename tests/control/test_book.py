@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from copy import copy as copy_of
 
 import pytest
+from tests.support.kept_log import SALTS, Kept
 from tests.support.made_charter import (
     DAY_S,
     NOON_S,
     ORIGIN,
-    SALT,
     MadeLog,
     key,
-    log_verifier,
     made_charter,
     made_region,
 )
@@ -24,53 +23,14 @@ from skyweave.control.book import Book, BookWriter, cosign, examine
 from skyweave.control.domain.documents import Proposal, RegionRecord, Request, digest_of
 from skyweave.control.domain.entries import encode_entry
 from skyweave.control.domain.machine import State
-from skyweave.control.log import LogWriter, Witness
-from skyweave.control.objects import Objects, document_of, named_objects, store
+from skyweave.control.log import LogWriter
+from skyweave.control.objects import Objects, store
 from skyweave.control.signing import sign_envelope
 from skyweave.control.signing.keys import private_key_from_seed
 from skyweave.errors import InputError
 
 OTHER = private_key_from_seed(bytes(32))
-SALTS = {digest_of(bytes.fromhex(SALT)): bytes.fromhex(SALT)}
 SECRET = b"Switch it off, or the licence fee doubles."
-
-
-class Kept(MadeLog):
-    """A made-up log whose entries stand in a folder, too."""
-
-    def __init__(self, folder, charter=None):
-        super().__init__(charter)
-        self.folder = folder
-        genesis = self.signed[0][1]
-        BookWriter.create(folder, ORIGIN, key("log"), genesis, {}, SALTS, now_s=NOON_S)
-        self.written = 1
-
-    def keep(self, private=None, now_s=None):
-        """Append what was signed since, as the keeper would."""
-        envelopes = [envelope for _, envelope in self.signed[self.written :]]
-        with BookWriter(self.folder, key("log")) as writer:
-            for envelope in envelopes:
-                named = named_by(envelope, self.objects)
-                writer.append([envelope], named, private or {}, now_s or self.now_s)
-        self.written = len(self.signed)
-
-    def see(self, numbers=(0, 1), now_s=None):
-        """Have witnesses see the log."""
-        with BookWriter(self.folder, key("log")) as writer:
-            for number in numbers:
-                writer.cosign(self.carrier(number, now_s), f"w{number}")
-
-    def carrier(self, number, now_s=None):
-        name = f"witness.example/{number}"
-        state = self.folder.with_name(f"{self.folder.name}-w{number}.json")
-        made = Witness(name, key(name), {ORIGIN: [log_verifier()]}, state)
-        return lambda request: made.add_checkpoint(request, now_s or self.now_s)
-
-
-def named_by(envelope, objects):
-    """The objects that a document names, of those that are there."""
-    named = named_objects(document_of(envelope, "entry"), objects)
-    return {each.digest: objects[each.digest] for each in named if each.digest in objects}
 
 
 @pytest.fixture(scope="module")

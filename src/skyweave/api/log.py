@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skyweave.api.charters import read_charter_file
 from skyweave.api.parcels import Signer, read_limited, refuse_existing
 from skyweave.api.words import utc
 from skyweave.control.book import Book, BookWriter, cosign, examine
@@ -84,7 +85,7 @@ def log_init(
     folder: str | Path, charter: str | Path, signer: Signer, *, now_s: int
 ) -> dict[str, Any]:
     """Begin a log with a signed charter; the key must be the one that its trust names."""
-    parcel, key = read_parcel(Path(charter)), signer.load()
+    parcel, key = read_charter_file(Path(charter)).parcel, signer.load()
     policy = trust_of(verify_genesis(parcel.envelope, str(charter)))
     origin = _origin_of(policy, key.public, signer.key)
     book = BookWriter.create(
