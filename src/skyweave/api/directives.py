@@ -8,6 +8,7 @@ from typing import Any
 
 from skyweave.api.authority import LogSource, whose
 from skyweave.api.impacts import impact_lines, impact_of, write_exact
+from skyweave.api.kits import new_list, read_kits
 from skyweave.api.parcels import Signer, made, refuse_existing, sealed, written
 from skyweave.api.words import directive_words
 from skyweave.control.domain.documents import (
@@ -40,10 +41,11 @@ _ENDINGS = {"withdraw": Withdrawal, "lift": Lift, "fail": Failure}
 
 
 @dataclass(frozen=True)
-class _Attached:
-    """The new document of an amendment, and the objects that it names."""
+class Attached:
+    """What a draft brings beside its words: a new document, an allow list, and their objects."""
 
-    digest: str | None = None
+    document: str | None = None  # digest, and likewise
+    allow_list: str | None = None
     objects: Mapping[str, bytes] = field(default_factory=dict)
     private: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -70,12 +72,12 @@ def propose(
     authority = standing.authority
     key = signer.load()
     owner = draft.owner or whose(authority.charter, key).organisation
-    attached = _attached(draft)
-    directive = complete(draft, authority, owner, attached.digest)
+    attached = _attached(draft, standing.now_s)
+    directive = complete(draft, authority, owner, attached)
     objects, digest = dict(attached.objects), None
     if directive.does in CHANGES_SERVICE:
         nonce = os.urandom(_NONCE_BYTES)
-        report = impact_of(standing, directive, terminals, salt)
+        report = impact_of(standing, directive, terminals, salt, attached.private)
         public = published(report, nonce)
         digest = digest_of(public)
         objects[digest] = public
@@ -115,7 +117,7 @@ def end(
 
 
 def complete(
-    draft: DirectiveDraft, authority: Authority, owner: str, replaces_by: str | None
+    draft: DirectiveDraft, authority: Authority, owner: str, attached: Attached
 ) -> Directive:
     """Return the directive of a draft: digests, the route and the agreements from the log."""
     route, now_s = _route(draft, authority), authority.now_s
@@ -153,7 +155,8 @@ def complete(
         exception=draft.exception,
         licence=_licence(draft.licence),
         supersedes=draft.supersedes,
-        replaces_by=replaces_by,
+        replaces_by=attached.document,
+        allow_list=attached.allow_list,
     )
     return directive.model_copy(update={"agreements": agreements_met(authority, directive)})
 
@@ -311,10 +314,14 @@ def _licence(draft: LicenceDraft | None) -> LicenceRecord | None:
     return None if draft is None else LicenceRecord(**draft.model_dump())
 
 
-def _attached(draft: DirectiveDraft) -> _Attached:
-    """Return the document of an amendment from the parcel that a draft names."""
-    if not draft.document:
-        return _Attached()
-    parcel = read_parcel(Path(draft.document))
-    digest = digest_of(parcel.envelope.payload)
-    return _Attached(digest, {digest: parcel.envelope.payload, **parcel.objects}, parcel.private)
+def _attached(draft: DirectiveDraft, now_s: int) -> Attached:
+    """Return the new document or the allow list that a draft names by its file."""
+    if draft.allow_list:
+        content = new_list(read_kits(Path(draft.allow_list)), now_s)
+        return Attached(allow_list=digest_of(content), private={digest_of(content): content})
+    if draft.document:
+        parcel = read_parcel(Path(draft.document))
+        content = parcel.envelope.payload
+        objects = {digest_of(content): content, **parcel.objects}
+        return Attached(digest_of(content), None, objects, parcel.private)
+    return Attached()

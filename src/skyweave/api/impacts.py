@@ -4,8 +4,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from skyweave.api.authority import Standing
+from skyweave.api.kits import list_of
 from skyweave.api.parcels import read_limited
 from skyweave.control.domain.documents import Directive, Proposal, canonical
 from skyweave.control.domain.geometry import Geometry
@@ -23,15 +25,24 @@ from skyweave.control.domain.snapshots import snapshot_of
 from skyweave.control.domain.state import Authority, RegionVersion
 from skyweave.errors import InputError
 from skyweave.places.cities import all_cities
+from skyweave.policy.allow_list import AllowList
 from skyweave.policy.snapshot import Claim, PolicyRegion, Snapshot
 
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
 _NO_SALT = "00" * 16  # of a log whose agreements name nobody, so that nothing is hashed under it
 
 
 def impact_of(
-    standing: Standing, directive: Directive, terminals: Path | None, salt: Path | None = None
+    standing: Standing,
+    directive: Directive,
+    terminals: Path | None,
+    salt: Path | None = None,
+    private: Mapping[str, bytes] = _NOTHING,
 ) -> ImpactReport:
-    """Return what a directive would do to the terminals of a fleet's CSV; none without a table."""
+    """Return what a directive would do to the terminals of a fleet's CSV.
+
+    `private` holds the allow list of a directive that is not in the log yet.
+    """
     authority = standing.authority
     version = _version(authority, directive)
     geometry = _geometry(standing, version)
@@ -43,6 +54,7 @@ def impact_of(
         snapshot_before(standing, salt),
         people_of(all_cities()),
         border=_border(geometry),
+        allow_list=_allow_list(standing, directive, version, private),
         is_protected=publish_by_s is not None and authority.now_s < publish_by_s,
     )
 
@@ -113,6 +125,22 @@ def _policy_region(
         licences=tuple(authority.licences.get(record.region_id, ())),
         claims=tuple(Claim(each.administration, each.basis) for each in record.claims),
     )
+
+
+def _allow_list(
+    standing: Standing, directive: Directive, version: RegionVersion, private: Mapping[str, bytes]
+) -> AllowList | None:
+    """Return the list that a restriction brings, from its parcel or from the log's keeper."""
+    digest = directive.allow_list
+    if digest is None:
+        return None
+    content = private.get(digest) or standing.book.private.get(digest)
+    if content is None:
+        raise InputError(
+            f"directive {directive.directive_id}: its allow list is not here, and without it "
+            "nobody knows who is listed; ask the log's keeper to make the report"
+        )
+    return list_of(directive, content, version.snapshot_id, standing.authority.size)
 
 
 def _border(geometry: Geometry) -> Border:

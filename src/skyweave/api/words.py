@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from skyweave.control.domain.documents import AgreementRecord, Directive, DirectiveKind
 from skyweave.control.domain.state import Authority, RegionVersion
+from skyweave.control.times import span
 from skyweave.control.times import utc as utc
 
 _VERBS = {
@@ -31,7 +32,7 @@ def directive_words(directive: Directive, authority: Authority) -> list[str]:
 def _directive_lines(directive: Directive, authority: Authority) -> Iterator[str]:
     what = " ".join(filter(None, [_VERBS[directive.does], _region_words(directive, authority)]))
     yield f"{directive.does}: {what}"
-    yield f"from {utc(directive.from_s)} until {utc(directive.until_s)}"
+    yield span(directive.from_s, directive.until_s)
     yield f"because: {directive.reason}"
     version = _version(directive, authority)
     yield f'decided by route "{directive.route}" of charter version {version}'
@@ -46,8 +47,8 @@ def _directive_lines(directive: Directive, authority: Authority) -> Iterator[str
     if directive.licence is not None:
         licence = directive.licence
         yield (
-            f"licence of {licence.administration}, {licence.status}: {licence.instrument}, from "
-            f"{utc(licence.from_s)} until {utc(licence.until_s)}"
+            f"licence of {licence.administration}, {licence.status}: {licence.instrument}, "
+            f"{span(licence.from_s, licence.until_s)}"
         )
     if directive.agreement_id:
         yield f"agreement concerned: {directive.agreement_id}"
@@ -109,7 +110,7 @@ def _agreement_lines(record: AgreementRecord) -> Iterator[str]:
     yield f"for {_for_whom(record)} in {', '.join(record.region_ids)}"
     yield f"at least {_floor(record)}"
     notice = f"{record.notice_s / 86_400:g} days"
-    yield f"from {utc(record.from_s)} until {utc(record.until_s)}, notice {notice}"
+    yield f"{span(record.from_s, record.until_s)}, notice {notice}"
     yield (
         f"lifted or amended only by {record.people} people of {record.organisations} of its parties"
     )

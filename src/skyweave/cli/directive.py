@@ -74,6 +74,10 @@ def propose(
     ] = None,
     max_down_bps: Annotated[int | None, typer.Option(help="Of a restriction, bit/s.")] = None,
     max_up_bps: Annotated[int | None, typer.Option(help="Of a restriction, bit/s.")] = None,
+    allow_list: Annotated[
+        str | None,
+        typer.Option(metavar="KITS.csv", help="Of a restriction: who keeps service. Private."),
+    ] = None,
     agreement: Annotated[
         str | None, typer.Option(help="Whose guarantee is lifted or amended.")
     ] = None,
@@ -106,8 +110,8 @@ def propose(
         "owner": owner, "administration": administration, "legal_basis": legal_basis,
         "instrument": instrument, "publication": publication, "appeal": appeal,
         "emergency": emergency, "requests": request, "max_down_bps": max_down_bps,
-        "max_up_bps": max_up_bps, "agreement": agreement, "exception": exception,
-        "supersedes": supersedes, "document": document,
+        "max_up_bps": max_up_bps, "allow_list": allow_list, "agreement": agreement,
+        "exception": exception, "supersedes": supersedes, "document": document,
     }  # fmt: skip
     answer = directives.propose(
         LogSource(log, genesis, not no_quorum),
@@ -163,6 +167,43 @@ def show(
     source = LogSource(log, genesis, not no_quorum)
     answer = directives.show_directives(source, directive_id, now_s=now_s(now))
     print_answer(answer, as_json, show_authority.directives)
+
+
+@directive_app.command("list")
+def change_list(
+    log: LogFolder,
+    directive_id: DirectiveId,
+    key: KeyFile,
+    out: OutParcel,
+    add: Annotated[
+        Path | None, typer.Option(metavar="KITS.csv", help="Kits that work from now on.")
+    ] = None,
+    remove: Annotated[str | None, typer.Option(metavar="KIT", help="A kit to take off.")] = None,
+    reason: Annotated[str, typer.Option(help="Why it is taken off.")] = "",
+    appeal: Annotated[str, typer.Option(help="Where its owner may object.")] = "",
+    days: Annotated[float, typer.Option(help="Notice of a removal: 14 at least.")] = 14.0,
+    newest: Annotated[
+        Path | None,
+        typer.Option("--list", help="The parcel with the newest list. [the log's private folder]"),
+    ] = None,
+    genesis: Genesis = None,
+    no_quorum: WithoutQuorum = False,
+    passphrase_file: PassphraseFile = None,
+    now: Now = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change who is on the allow list of a restriction, for the organisation that owns it."""
+    from skyweave.api import allow_lists
+    from skyweave.api.authority import LogSource
+    from skyweave.api.parcels import Signer
+
+    removal = None if remove is None else allow_lists.Removal(remove, reason, appeal, days)
+    answer = allow_lists.change_list(
+        LogSource(log, genesis, not no_quorum), directive_id,
+        Signer(key, passphrase(key, passphrase_file)), out, add=add, remove=removal,
+        newest=newest, now_s=now_s(now),
+    )  # fmt: skip
+    print_answer(answer, as_json, show_authority.listed)
 
 
 def _ending(how: str, text: str) -> None:

@@ -6,7 +6,7 @@ Signers must see what they sign, so texts stand in plain lines that no narrow te
 from collections.abc import Iterable
 from typing import Any
 
-from skyweave.control.times import utc
+from skyweave.control.times import span, utc
 
 
 def parcel(found: dict[str, Any]) -> None:
@@ -56,17 +56,17 @@ def _licences(found: dict[str, Any]) -> Iterable[str]:
     for each in found["licences"]:
         holds = "valid" if each["is_valid"] else f"not valid now ({each['status']})"
         yield (
-            f"licence of {each['administration']}: {each['instrument']}, {holds}, until "
-            f"{utc(each['until_s'])}"
+            f"licence of {each['administration']}: {each['instrument']}, {holds}, "
+            f"{span(each['from_s'], each['until_s'])}"
         )
 
 
 def _brief(found: dict[str, Any]) -> str:
-    span = ""
+    during = ""
     if found["from_s"] is not None:
-        span = f", from {utc(found['from_s'])} until {utc(found['until_s'])}"
+        during = f", {span(found['from_s'], found['until_s'])}"
     return (
-        f"{found['directive']} ({found['does']}): {found['state']}{span}, log entry "
+        f"{found['directive']} ({found['does']}): {found['state']}{during}, log entry "
         f"{found['entry']}"
     )
 
@@ -128,6 +128,14 @@ def proposed(found: dict[str, Any]) -> None:
     parcel(found)
 
 
+def listed(found: dict[str, Any]) -> None:
+    """Print a change of an allow list as it was signed."""
+    parcel(found)
+    print(
+        f"{found['kits']:,} kits on the list of {found['directive']}, removals announced included"
+    )
+
+
 def impact(found: dict[str, Any]) -> None:
     """Print the impact that was signed, and that of one's own table beside it."""
     for line in found["signed"] or ["it changes no cell, so it has no impact report"]:
@@ -164,7 +172,7 @@ def directives(found: dict[str, Any]) -> None:
             by = "by time" if step["entry"] is None else f"log entry {step['entry']}"
             print(f"{utc(step['at_s'])} {step['state']}, {by}: {step['why']}")
         if each["from_s"] is not None:
-            print(f"in effect from {utc(each['from_s'])} until {utc(each['until_s'])}")
+            print(f"in effect {span(each['from_s'], each['until_s'])}")
         return
     for each in found["directives"]:
         print(_brief(each))
