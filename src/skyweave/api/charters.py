@@ -79,14 +79,20 @@ def charter_init(file: Path, answers: Answers, *, now_s: int) -> dict[str, Any]:
     refuse_existing(file)
     salt = secrets.token_bytes(SALT_BYTES)
     charter = draft(answers.template, _founding(answers, salt, now_s))
+    write_draft(file, charter, salt)
+    return {"written": str(file), **draft_state(charter, unsigned(charter, salt))}
+
+
+def write_draft(file: Path, charter: Charter, salt: bytes) -> None:
+    """Write a draft that its owner alone can read; a later version has no salt of its own."""
     content = {
         "format": DRAFT_FORMAT,
         "charter": charter.model_dump(mode="json"),
         "salt": salt.hex(),
     }
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    return {"written": str(file), **_state(CharterFile(charter, _unsigned(charter, salt)))}
 
 
 def charter_sign(file: Path, signer: Signer, *, digest: str | None = None) -> dict[str, Any]:
@@ -99,7 +105,6 @@ def charter_sign(file: Path, signer: Signer, *, digest: str | None = None) -> di
             "which charter they signed"
         )
     key = signer.load()
-    _refuse_later_version(found.charter, file)
     _refuse_stranger(found.charter, key.public.key_id, file)
     signed = CharterFile(found.charter, found.parcel.signed_by(key))
     write_parcel(file, signed.parcel, over=True)
@@ -131,7 +136,18 @@ def read_charter_file(path: Path) -> CharterFile:
         parcel = parse_parcel(content, str(path))
         return CharterFile(charters.charter_of(parcel.envelope, str(path)), parcel)
     charter = _edited(fields["charter"], path)
-    return CharterFile(charter, _unsigned(charter, _salt(fields["salt"], charter, path)))
+    return CharterFile(charter, unsigned(charter, _salt(fields["salt"], charter, path)))
+
+
+def unsigned(charter: Charter, salt: bytes) -> Parcel:
+    """Return a charter that nobody has signed, with the salt that its log's keeper needs."""
+    envelope = Envelope(Charter.payload_type(), charter.encode(), ())
+    return Parcel(envelope, {}, {digest_of(salt): salt} if salt else {})
+
+
+def draft_state(charter: Charter, parcel: Parcel) -> dict[str, Any]:
+    """Return a draft's digest and who must sign it."""
+    return _state(CharterFile(charter, parcel))
 
 
 def _founding(answers: Answers, salt: bytes, now_s: int) -> Founding:
@@ -199,11 +215,6 @@ def _verifier(text: str, where: str, kind: int, role: str) -> str:
     return text
 
 
-def _unsigned(charter: Charter, salt: bytes) -> Parcel:
-    envelope = Envelope(Charter.payload_type(), charter.encode(), ())
-    return Parcel(envelope, {}, {digest_of(salt): salt})
-
-
 def _draft_fields(content: bytes, path: Path) -> dict[str, Any] | None:
     """Return the fields of a draft, None where the file is something else."""
     try:
@@ -233,17 +244,9 @@ def _salt(text: object, charter: Charter, path: Path) -> bytes:
         salt = bytes.fromhex(text) if isinstance(text, str) else b""
     except ValueError:
         salt = b""
-    if digest_of(salt) != charter.salt_digest:
+    if digest_of(salt) != charter.salt_digest and (salt or charter.version == 1):
         raise InputError(f"{path}: salt and salt_digest do not belong together; draft it anew")
     return salt
-
-
-def _refuse_later_version(charter: Charter, path: Path) -> None:
-    if charter.version != 1:
-        raise InputError(
-            f"{path}: version {charter.version}; only a first charter is signed so, a later one is "
-            "approved as a directive: skyweave directive propose"
-        )
 
 
 def _refuse_stranger(charter: Charter, key_id: str, path: Path) -> None:
@@ -311,6 +314,6 @@ def _charter_of_log(folder: Path, genesis: str | None) -> dict[str, Any]:
         "entry": authority.charter_entry,
         "revoked": {k: v for k, v in authority.revoked.items() if k in known},
         "expired": authority.now_s >= charter.expires_s,
-        "pending": None if pending is None else str(pending),
+        "pending": None if pending is None else pending.model_dump(mode="json"),
         **_told(charter),
     }

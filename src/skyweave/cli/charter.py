@@ -8,7 +8,15 @@ import typer
 
 from skyweave.cli import show_charter, walk
 from skyweave.cli.options import AsJson, print_answer
-from skyweave.cli.signer import Genesis, KeyFile, Now, PassphraseFile, now_s, passphrase
+from skyweave.cli.signer import (
+    Genesis,
+    KeyFile,
+    LogFolder,
+    Now,
+    PassphraseFile,
+    now_s,
+    passphrase,
+)
 from skyweave.errors import InputError
 
 if TYPE_CHECKING:
@@ -121,6 +129,34 @@ def show(
 
 
 @charter_app.command()
+def amend(
+    folder: LogFolder,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The draft to write.")],
+    card: Annotated[
+        list[Path] | None, typer.Option(help="The card of a person who joins; repeatable.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="KEYID", help="A key that leaves; repeatable.")
+    ] = None,
+    organisation: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SLUG=NAME", help="A new organisation's full name; repeatable."),
+    ] = None,
+    years: Annotated[float, typer.Option(help="How long the new version holds.")] = DEFAULT_YEARS,
+    genesis: Genesis = None,
+    now: Now = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draft a charter's next version: other keys, and what you edit in the file."""
+    from skyweave.api import amendments, charters
+
+    names = dict(charters.pair(each, "--organisation", "SLUG=NAME") for each in organisation or ())
+    changes = amendments.Changes(charters.read_cards(card or ()), without or (), names, years)
+    answer = amendments.charter_amend(folder, file, changes, now_s=now_s(now), genesis=genesis)
+    print_answer(answer, as_json, show_charter.amended)
+
+
+@charter_app.command()
 def sign(
     file: CharterFile,
     key: KeyFile,
@@ -131,7 +167,7 @@ def sign(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign a first charter, in its file; at a terminal it shows what is signed, and asks."""
+    """Sign a charter in its file; at a terminal it shows what is signed, and asks."""
     from skyweave.api import charters
     from skyweave.api.parcels import Signer
 

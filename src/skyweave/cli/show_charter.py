@@ -94,6 +94,17 @@ def drafted(found: dict[str, Any]) -> None:
     print(f"  4. the keeper of the log begins it: skyweave log init LOG --charter {file} --key KEY")
 
 
+def amended(found: dict[str, Any]) -> None:
+    """Print how a next version comes into force."""
+    file = found["written"]
+    print(f'{file}: draft of version {found["version"]} of the charter "{found["name"]}"')
+    print(f"digest {found['digest']}")
+    print("next:")
+    print(f"  1. edit what else changes, then seal it: skyweave charter sign {file} --key KEYFILE")
+    print(f"  2. propose it: a directive of the kind amend_charter with document = {file}")
+    print("  3. the roots of both versions approve; after its notice it is in force")
+
+
 def signed(found: dict[str, Any]) -> None:
     """Print who has signed a charter and who has not."""
     print(f"{found['written']}: digest {found['digest']}")
@@ -103,7 +114,9 @@ def signed(found: dict[str, Any]) -> None:
 def _print_signed(found: dict[str, Any]) -> None:
     for each in found["signed"]:
         print(f"signed by {each['person']} of {each['organisation']}")
-    if found["complete"]:
+    if found["version"] > 1:
+        print("sealed: it takes effect by a directive of the kind amend_charter")
+    elif found["complete"]:
         print("the root has signed: a log can begin with it, skyweave log init")
     else:
         print(f"missing: {'; '.join(found['missing'])}")
@@ -137,6 +150,8 @@ def _rows_of_log(found: dict[str, Any]) -> dict[str, str]:
     rows = {"genesis": found["genesis"], "log entry": str(found["entry"])}
     if found["expired"]:
         rows["state"] = "expired: it decides nothing until it is amended"
+    if found["pending"]:
+        rows["pending"] = f"version {found['pending']['version']}: approved, its notice running"
     return rows
 
 
