@@ -232,8 +232,8 @@ class MadeLog:
         self.names = {}
         for each in self.charter.keys:
             self.know(each.person)
-        root = genesis_by or [each.person for each in self.charter.keys]
-        self.append(self.charter, by=root)
+        firsts = {each.organisation: each.person for each in reversed(self.charter.keys)}
+        self.append(self.charter, by=genesis_by or list(firsts.values())[::-1])
 
     def know(self, name):
         """Let a person's key be found by its id."""
@@ -395,6 +395,9 @@ class MadeLog:
         """The agreements that a directive touches, as it must list them."""
         from skyweave.control.domain.replay import agreements_met
 
+        kind = AgreementRecord.payload_type()
+        if all(envelope.payload_type != kind for _, envelope in self.signed):
+            return ()
         return agreements_met(self.authority(), directive)
 
     def proposal(self, does, region=None, directive_id=None, *, impact=None, **changes):
