@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from skyweave.cli.show import key_values, plain_table
+from skyweave.cli.show import plain_table
 
 _HOUR_S, _DAY_S = 3600, 86_400
 _FORMS = {
@@ -16,6 +16,11 @@ _FORMS = {
     "needs_appeal": "appeal",
     "needs_emergency": "declared emergency",
 }
+
+
+def _plain(text: object) -> str:
+    """Return text without what could steer a terminal: names come from other people's files."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
 
 
 def key_made(found: dict[str, Any]) -> None:
@@ -53,7 +58,9 @@ def party(found: dict[str, Any]) -> None:
             "counts": f"{_utc(found['not_before_s'])} until {_utc(found['not_after_s'])}",
             "signed": "by the key itself",
         }
-    key_values(found["file"], dict(rows))
+    print(found["file"])
+    for name, value in rows.items():
+        print(f"  {name:<14}{_plain(value)}")
 
 
 def revoked(found: dict[str, Any]) -> None:
@@ -84,7 +91,7 @@ def templates(found: dict[str, Any]) -> None:
 def drafted(found: dict[str, Any]) -> None:
     """Print what the founders do with a draft."""
     file = found["written"]
-    print(f'{file}: draft of the charter "{found["name"]}", template {found["template"]}')
+    print(f'{file}: draft of the charter "{_plain(found["name"])}", template {found["template"]}')
     print(f"digest {found['digest']}")
     print(f"signatures needed: {_need(found['root'])}")
     print("next:")
@@ -97,7 +104,7 @@ def drafted(found: dict[str, Any]) -> None:
 def amended(found: dict[str, Any]) -> None:
     """Print how a next version comes into force."""
     file = found["written"]
-    print(f'{file}: draft of version {found["version"]} of the charter "{found["name"]}"')
+    print(f'{file}: draft of version {found["version"]} of the charter "{_plain(found["name"])}"')
     print(f"digest {found['digest']}")
     print("next:")
     print(f"  1. edit what else changes, then seal it: skyweave charter sign {file} --key KEYFILE")
@@ -134,16 +141,20 @@ def charter(found: dict[str, Any], *, err: bool = False) -> None:
         "changed by": _need(content["root"]),
     }
     rows |= _rows_of_log(found) if found["state"] == "log" else {"state": _state(found)}
-    table = plain_table(f"{found['name']}, version {found['version']}", "", "", texts=("",))
-    table.show_header = False
-    for name, value in rows.items():
-        table.add_row(Text(name), Text(value))
-    for each in (table, _people(found), _routes(content)):
-        console.print(each)
+    console.print(
+        Text(_plain(f"{found['name']}, version {found['version']}"), "bold"), soft_wrap=True
+    )
+    for name, value in rows.items():  # a digest must stay whole, however narrow the terminal
+        console.print(Text(f"  {name:<12}{_plain(value)}"), soft_wrap=True)
+    for each in (_people(found), _routes(content)):
+        for column in each.columns:
+            column.overflow = "fold"
+            column.no_wrap = str(column.header) in ("person", "key", "until", "directive")
         console.print()
+        console.print(each)
     for name in ("signed", "missing"):
         if found["state"] != "log" and found[name]:
-            console.print(Text(f"{name}: {'; '.join(_names(found[name]))}"))
+            console.print(Text(f"\n{name}: {'; '.join(_names(found[name]))}"), soft_wrap=True)
 
 
 def _rows_of_log(found: dict[str, Any]) -> dict[str, str]:
@@ -178,7 +189,7 @@ def _people(found: dict[str, Any]) -> Any:
             key["person"], names[key["organisation"]], key["office"], ", ".join(roles),
             key["key_id"][:16], until,
         )  # fmt: skip
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(_plain(cell)) for cell in row))
     return table
 
 
@@ -193,7 +204,7 @@ def _routes(content: dict[str, Any]) -> Any:
             _span(route["max_duration_s"]) if route["max_duration_s"] else "",
             ", ".join(word for field, word in _FORMS.items() if route[field]),
         )
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(_plain(cell)) for cell in row))
     return table
 
 
