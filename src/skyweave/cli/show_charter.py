@@ -146,12 +146,11 @@ def charter(found: dict[str, Any], *, err: bool = False) -> None:
     )
     for name, value in rows.items():  # a digest must stay whole, however narrow the terminal
         console.print(Text(f"  {name:<12}{_plain(value)}"), soft_wrap=True)
-    for each in (_people(found), _routes(content)):
-        for column in each.columns:
-            column.overflow = "fold"
-            column.no_wrap = str(column.header) in ("person", "key", "until", "directive")
-        console.print()
-        console.print(each)
+    console.print(Text("\nWho signs", "bold"))
+    for line in _people(found):
+        console.print(Text(_plain(line)), soft_wrap=True)
+    console.print()
+    console.print(_routes(content))
     for name in ("signed", "missing"):
         if found["state"] != "log" and found[name]:
             console.print(Text(f"\n{name}: {'; '.join(_names(found[name]))}"), soft_wrap=True)
@@ -176,21 +175,21 @@ def _names(each: list[Any]) -> list[str]:
     return [x if isinstance(x, str) else f"{x['person']} of {x['organisation']}" for x in each]
 
 
-def _people(found: dict[str, Any]) -> Any:
+def _people(found: dict[str, Any]) -> Iterator[str]:
+    """Yield the organisations, and under each its people with their keys, roles and offices."""
     content = found["charter"]
-    names = {each["organisation"]: each["name"] for each in content["organisations"]}
-    columns = ("person", "organisation", "office", "roles", "key", "until")
-    table = plain_table("Who signs", *columns, texts=columns)
-    for key in content["keys"]:
-        roles = [r["role"] for r in content["roles"] if key["key_id"] in r["key_ids"]]
-        is_revoked = key["key_id"] in found.get("revoked", {})
-        until = "revoked" if is_revoked else _utc(key["not_after_s"])[:10]
-        row = (
-            key["person"], names[key["organisation"]], key["office"], ", ".join(roles),
-            key["key_id"][:16], until,
-        )  # fmt: skip
-        table.add_row(*(Text(_plain(cell)) for cell in row))
-    return table
+    width = max(len(key["person"]) for key in content["keys"])
+    for organisation in content["organisations"]:
+        yield f"  {organisation['name']} ({organisation['organisation']})"
+        for key in content["keys"]:
+            if key["organisation"] == organisation["organisation"]:
+                roles = [r["role"] for r in content["roles"] if key["key_id"] in r["key_ids"]]
+                until = f"until {_utc(key['not_after_s'])[:10]}"
+                time = "revoked" if key["key_id"] in found.get("revoked", {}) else until
+                yield (
+                    f"    {key['person']:<{width}}  {key['key_id'][:16]}  {time:<16}  "
+                    f"{', '.join(roles)}  {key['office']}"
+                )
 
 
 def _routes(content: dict[str, Any]) -> Any:
