@@ -13,20 +13,24 @@ the rules are those of `policy.border`.  They soften only the leaving of an area
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
 
-import h3.api.numpy_int as h3_cells
 import numpy as np
 from numpy.typing import NDArray
 
-from skyweave.frames import great_circle_m
-from skyweave.policy.border import MAX_RADIUS_M, Border, BorderRules, BorderState, Level, step
+from skyweave.policy.border import Border, BorderRules, BorderState, Level, step
 from skyweave.policy.decision import State
 from skyweave.policy.reasons import Reason
-from skyweave.policy.snapshot import Kind, Snapshot, Subject, holds, subject_hash
+from skyweave.policy.snapshot import (
+    Agreement,
+    Kind,
+    Licence,
+    Snapshot,
+    Subject,
+    holds,
+    subject_hash,
+)
 from skyweave.twin.terminals import Terminals, Track
 from skyweave.twin.verdicts import (
     BORDER,
@@ -39,15 +43,12 @@ from skyweave.twin.verdicts import (
     Verdict,
     Verdicts,
     judged,
+    radius_m,
 )
 
 CodeArray = NDArray[np.int32]
-CellArray = NDArray[np.uint64]
-FloatArray = NDArray[np.float64]
 
 _SERVES = (Kind.ACTIVATE, Kind.RESUME, Kind.EMERGENCY_ACTIVATE, Kind.RESTRICT)
-_DEEPEST_RINGS = 5  # as deep as `Border` looks into an area
-_RING_M = 7_000.0  # a disc of so much more reaches at most one ring of cells more
 
 _NOTICES = {
     Level.WARNED: Notice.MARGIN,
@@ -59,7 +60,7 @@ _NOTICES = {
 def verdicts_of(snapshot: Snapshot, terminals: Terminals, utc: TimeArray) -> Verdicts:
     """Return what the policy says in the slots between boundaries `utc` (T + 1,)."""
     table = Table(snapshot)
-    found = judged(snapshot, terminals, utc[:-1], table)
+    found = judged(snapshot, terminals, utc, table)
     moving_code = found.moving_code
     areas = _Areas(snapshot, terminals, found, utc)
     for m, row in enumerate(found.stances.moving.tolist()):
@@ -79,74 +80,72 @@ class _Areas:
     ) -> None:
         self.snapshot, self.terminals, self.found, self.utc = snapshot, terminals, found, utc
         self.rules = BorderRules()
-        self._regions: dict[tuple[int, int], frozenset[str]] = {}
+        self._for_all: dict[int, frozenset[str]] = {}
+        self._own: dict[int, tuple[Agreement, ...]] = {}
+        self._border: dict[tuple[int, int], Border] = {}
         self._borders: dict[frozenset[str], Border] = {}
+        self._lifelines: dict[int, tuple[Licence, ...]] = {}
 
     def border(self, m: int, epoch: int) -> Border:
         """Return the border of a moving terminal's area in an epoch."""
-        regions = self._open_regions(m, epoch)
+        if (m, epoch) not in self._border:
+            at_s = int(self.found.at_s[self.found.first[epoch]])
+            own = [each.region_ids for each in self._own_agreements(m) if holds(each, at_s)]
+            regions = self._regions_for_all(epoch, at_s).union(*own)
+            self._border[m, epoch] = self._border_of(regions)
+        return self._border[m, epoch]
+
+    def _border_of(self, regions: frozenset[str]) -> Border:
         if regions not in self._borders:
             cells = [self.snapshot.region_by_id[each].cells for each in sorted(regions)]
-            area = np.unique(np.concatenate(cells))
-            self._borders[regions] = Border(np.intersect1d(area, self._near), self.rules)
+            # The rest of an area is left out, for its size: no depth that counts changes.
+            near = np.intersect1d(np.concatenate(cells), self.found.near)
+            self._borders[regions] = Border(near, self.rules)
         return self._borders[regions]
 
-    def rules_beyond(self, cell: int, at_s: int) -> BorderRules:
-        """Return the rules beyond an area that was left from a cell: whether it has a lifeline."""
-        licences = [
-            licence
-            for region in self.snapshot.regions
-            if region.has_cell(cell)
-            for licence in region.licences
-        ]
-        allows = any(each.allows_lifeline_beyond and each.is_valid(at_s) for each in licences)
-        return self.rules if allows else replace(self.rules, lifeline_s=0.0)
-
-    def _open_regions(self, m: int, epoch: int) -> frozenset[str]:
-        if (m, epoch) not in self._regions:
-            at_s = int(self.found.at_s[self.found.first[epoch]])
-            self._regions[m, epoch] = frozenset(self._found_open(m, at_s))
-        return self._regions[m, epoch]
-
-    def _found_open(self, m: int, at_s: int) -> Iterator[str]:
-        """Yield the regions in which a directive or the terminal's agreement has it served."""
-        row = self.found.stances.moving[m]
-        names = {
-            Subject.TERMINAL: str(self.terminals.terminal_id[row]),
-            Subject.ACCOUNT: str(self.terminals.account[row]),
-        }
-        own = {subject_hash(self.snapshot.salt, each, name) for each, name in names.items()}
-        for directive in self.snapshot.directives:
-            if directive.kind in _SERVES and holds(directive, at_s):
-                yield directive.region_id
-        for agreement in self.snapshot.agreements:
-            named = (*agreement.terminal_hashes, *agreement.account_hashes)
-            if holds(agreement, at_s) and (agreement.is_for_all or not own.isdisjoint(named)):
-                yield from agreement.region_ids
+    def rules_beyond(self, stance: int, at_s: int) -> BorderRules:
+        """Return the rules beyond an area that was left from a stance: whether with a lifeline."""
+        if stance not in self._lifelines:
+            cell = int(self.found.stances.cell[stance])
+            self._lifelines[stance] = tuple(
+                licence
+                for region in self.snapshot.regions
+                for licence in region.licences
+                if licence.allows_lifeline_beyond and region.has_cell(cell)
+            )
+        is_allowed = any(each.is_valid(at_s) for each in self._lifelines[stance])
+        return self.rules if is_allowed else self._without_lifeline
 
     @cached_property
-    def _near(self) -> CellArray:
-        """The cells so near to a moving terminal's own that any fix may depend on them.
+    def _without_lifeline(self) -> BorderRules:
+        return replace(self.rules, lifeline_s=0.0)
 
-        The rest of an area is left out, for its size: no depth that counts changes.
-        """
-        stances = self.found.stances
-        cells = np.unique(stances.cell[np.unique(stances.of_moving)])
-        farthest_m = max(
-            (radius_m(self.terminals.tracks[row], self.utc).max() for row in stances.moving),
-            default=0.0,
-        )
-        rings = _DEEPEST_RINGS + math.ceil(1.14 * min(farthest_m, MAX_RADIUS_M) / _RING_M) + 3
-        discs = [h3_cells.grid_disk(cell, rings) for cell in cells[cells > 0].tolist()]
-        return np.unique(np.concatenate([np.empty(0, np.uint64), *discs]))
+    def _regions_for_all(self, epoch: int, at_s: int) -> frozenset[str]:
+        """Return the regions that a directive, or an agreement for everyone, has served."""
+        if epoch not in self._for_all:
+            directives = [d for d in self.snapshot.directives if d.kind in _SERVES]
+            agreements = [a.region_ids for a in self.snapshot.agreements if a.is_for_all
+                          and holds(a, at_s)]  # fmt: skip
+            by_directive = frozenset(d.region_id for d in directives if holds(d, at_s))
+            self._for_all[epoch] = by_directive.union(*agreements)
+        return self._for_all[epoch]
 
-
-def radius_m(track: Track, utc: TimeArray) -> FloatArray:
-    """Return how far a terminal gets along its track between boundaries (T + 1,), shape (T,)."""
-    fixes = pairwise(zip(track.lat_deg, track.lon_deg, strict=True))
-    legs_m = [float(great_circle_m(*here, *there)) for here, there in fixes]
-    at_s, fix_s = (times.astype("datetime64[ns]").astype(np.float64) for times in (utc, track.utc))
-    return np.diff(np.interp(at_s, fix_s, np.cumsum([0.0, *legs_m])))
+    def _own_agreements(self, m: int) -> tuple[Agreement, ...]:
+        """Return the agreements that name a moving terminal or its account."""
+        if m not in self._own:
+            row = self.found.stances.moving[m]
+            names = {
+                Subject.TERMINAL: str(self.terminals.terminal_id[row]),
+                Subject.ACCOUNT: str(self.terminals.account[row]),
+            }
+            salt = self.snapshot.salt
+            hashes = {subject_hash(salt, subject, name) for subject, name in names.items()}
+            self._own[m] = tuple(
+                each
+                for each in self.snapshot.agreements
+                if not hashes.isdisjoint((*each.terminal_hashes, *each.account_hashes))
+            )
+        return self._own[m]
 
 
 class _Walk:
@@ -185,9 +184,10 @@ class _Walk:
             self.state = None
         if self.state is None or self.home is None or home is None:
             return code
-        cell = int(self.areas.found.stances.cell[self.home])
-        border, rules = self.areas.border(self.m, epoch), self.areas.rules_beyond(cell, at_s)
+        border, rules = self.areas.border(self.m, epoch), self.areas.rules_beyond(self.home, at_s)
         self.state = step(self.state, border.read(at_s, lat_deg, lon_deg, radius), rules)
+        if self.state.level is Level.INSIDE:
+            return code
         return self.table.place(at_border(verdict, home, self.state, rules))
 
     def _verdict(self, epoch: int, stance: int) -> Verdict:
@@ -200,10 +200,11 @@ def _leaves(verdict: Verdict, home: Verdict | None) -> bool:
 
 
 def at_border(verdict: Verdict, home: Verdict, state: BorderState, rules: BorderRules) -> Verdict:
-    """Return a cell's verdict as the border leaves it; `home` is that of the cell left last."""
+    """Return a cell's verdict as a border that is near leaves it.
+
+    `home` is that of the cell in which the terminal was last served by a cell rule.
+    """
     level = state.level
-    if level is Level.INSIDE:
-        return verdict
     if level is Level.WARNED or verdict.rule == GUARANTEED:
         return replace(verdict, notice=Notice.MARGIN, noticed_until_s=None)
     if level is Level.OFF:

@@ -6,17 +6,21 @@ Slots only look it up, in whichever process they are computed.  A decision is th
 start.  How a moving terminal leaves an area follows in `border_walk`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
+import h3.api.numpy_int as h3_cells
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skyweave.frames import great_circle_m
 from skyweave.policy.allow_list import AllowList, kit_hash
+from skyweave.policy.border import MAX_RADIUS_M
 from skyweave.policy.decision import (
     NO_LIMIT_BPS,
     Decision,
@@ -29,12 +33,16 @@ from skyweave.policy.decision import Terminals as Asked
 from skyweave.policy.reasons import SERVED, Reason
 from skyweave.policy.regions import cells_at
 from skyweave.policy.snapshot import Agreement, Directive, Disabled, Licence, Snapshot
-from skyweave.twin.terminals import Terminals
+from skyweave.twin.terminals import Terminals, Track
 
 IntArray = NDArray[np.int64]
 CodeArray = NDArray[np.int32]
 CellArray = NDArray[np.uint64]
+FloatArray = NDArray[np.float64]
 TimeArray = NDArray[np.datetime64]
+
+_DEEPEST_RINGS = 5  # as deep as `policy.border` looks into an area
+_RING_M = 7_000.0  # a disc of so much more reaches at most one ring of cells more
 
 NO_PLACE = "no_place"  # the rule of a terminal whose position is not known: nothing is decided
 BORDER = "border"  # the rule of a terminal that left, or may have left, the area it is served in
@@ -153,6 +161,7 @@ class Judged(NamedTuple):
     first: IntArray  # (E,) the first slot of each epoch
     epoch: CodeArray  # (T,)
     code: CodeArray  # (E, R)
+    near: CellArray  # ascending: no other cell can matter to any terminal
 
     @property
     def moving_code(self) -> CodeArray:
@@ -222,17 +231,18 @@ def _groups(*columns: NDArray[np.generic]) -> tuple[IntArray, IntArray]:
 
 
 def judged(snapshot: Snapshot, terminals: Terminals, utc: TimeArray, table: Table) -> Judged:
-    """Return the decisions on all terminals in slots that start at `utc` (T,)."""
-    stances = _stances(terminals, utc)
-    at_s = utc.astype("datetime64[ns]").astype(np.int64) // 10**9
+    """Return the decisions on all terminals in the slots between boundaries `utc` (T + 1,)."""
+    stances = _stances(terminals, utc[:-1])
+    near = _near(terminals, stances, utc)
+    at_s = utc[:-1].astype("datetime64[ns]").astype(np.int64) // 10**9
     asked = _asked(terminals, stances.terminal)
-    first = _epoch_starts(_changes_s(snapshot, set(terminals.kit.tolist())), at_s)
+    first = _epoch_starts(_changes_s(snapshot, near, set(terminals.kit.tolist())), at_s)
     code = [
         table.places(decide_all(snapshot, asked, stances.cell, int(s)), stances.cell)
         for s in at_s[first]
     ]
     epoch = np.searchsorted(first, np.arange(at_s.size), side="right") - 1
-    return Judged(stances, at_s, first, epoch.astype(np.int32), np.stack(code))
+    return Judged(stances, at_s, first, epoch.astype(np.int32), np.stack(code), near)
 
 
 def _asked(terminals: Terminals, rows: IntArray) -> Asked:
@@ -257,16 +267,44 @@ def _stances(terminals: Terminals, utc: TimeArray) -> Stances:
     return Stances(np.concatenate(rows), np.concatenate(cells), moving, of_moving)
 
 
-def _changes_s(snapshot: Snapshot, kits: set[str]) -> IntArray:
-    """Return the times at which any decision may change, s since 1970 UTC, on these kits too."""
-    licences = [licence for region in snapshot.regions for licence in region.licences]
+def _near(terminals: Terminals, stances: Stances, utc: TimeArray) -> CellArray:
+    """Return the cells of all stances, and those that a border may make matter to moving ones."""
+    farthest_m = max(
+        (radius_m(terminals.tracks[row], utc).max() for row in stances.moving.tolist()),
+        default=0.0,
+    )
+    rings = _DEEPEST_RINGS + math.ceil(1.14 * min(farthest_m, MAX_RADIUS_M) / _RING_M) + 3
+    moving = np.unique(stances.cell[np.unique(stances.of_moving)])
+    discs = [h3_cells.grid_disk(cell, rings) for cell in moving[moving > 0].tolist()]
+    return np.unique(np.concatenate([stances.cell, *discs]))
+
+
+def radius_m(track: Track, utc: TimeArray) -> FloatArray:
+    """Return how far a terminal gets along its track between boundaries (T + 1,), shape (T,)."""
+    lat_deg, lon_deg = track.lat_deg, track.lon_deg
+    legs_m = great_circle_m(lat_deg[:-1], lon_deg[:-1], lat_deg[1:], lon_deg[1:])
+    at_s, fix_s = (times.astype("datetime64[ns]").astype(np.float64) for times in (utc, track.utc))
+    return np.diff(np.interp(at_s, fix_s, np.concatenate([[0.0], np.cumsum(legs_m)])))
+
+
+def _changes_s(snapshot: Snapshot, near: CellArray, kits: set[str]) -> IntArray:
+    """Return the times at which any decision may change, s since 1970 UTC, on these kits too.
+
+    What holds only in regions without a cell of `near` changes nothing.
+    """
+    regions = [each for each in snapshot.regions if np.isin(near, each.cells).any()]
+    ids = {each.region_id for each in regions}
+    lists = [each for each in snapshot.allow_lists if each.region_id in ids]
     records: list[Directive | Agreement | Disabled | Licence | AllowList] = [
-        *snapshot.directives, *snapshot.agreements, *snapshot.disabled, *snapshot.allow_lists,
-        *licences,
-    ]  # fmt: skip
+        *(each for each in snapshot.directives if each.region_id in ids),
+        *(each for each in snapshot.agreements if not ids.isdisjoint(each.region_ids)),
+        *(licence for region in regions for licence in region.licences),
+        *lists,
+        *snapshot.disabled,
+    ]
     times = {each.from_s for each in records}
     times |= {each.until_s for each in records if each.until_s is not None}
-    for listing in snapshot.allow_lists:
+    for listing in lists:
         for kit_id in kits:
             hashed = kit_hash(listing.salt, kit_id)
             times.add(listing.grace_until_s(hashed))
