@@ -1,12 +1,13 @@
 """Votes: what a signer is shown, what is still missing, and the signed answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from skyweave.api.authority import LogSource, Standing, whose
 from skyweave.api.directives import Question, missing, question_of, state_of
-from skyweave.api.impacts import impact_lines
+from skyweave.api.impacts import impact_lines, signed_impact
 from skyweave.api.parcels import Signer, refuse_existing, sealed, written
 from skyweave.api.words import directive_words
 from skyweave.control.domain.documents import DAY_S, Approval
@@ -24,12 +25,11 @@ class Ballot:
     def shown(self) -> dict[str, Any]:
         """Return everything that a signer must see first."""
         proposal = self.question.proposal
-        objects = {**self.standing.book.objects, **self.question.objects}
         return {
             "directive": proposal.directive.directive_id,
             "question": proposal.question,
             "words": directive_words(proposal.directive, self.standing.authority),
-            "impact": impact_lines(proposal, objects),
+            "impact": impact_lines(proposal, self._objects()),
             **self._stands(self.standing.after(self._before())),
         }
 
@@ -38,6 +38,8 @@ class Ballot:
         key = signer.load()
         charter, proposal = self.standing.authority.charter, self.question.proposal
         office = whose(charter, key)
+        if decision == "approve":
+            signed_impact(proposal, self._objects())  # refused where it cannot be shown
         approval = Approval(
             directive_id=proposal.directive.directive_id,
             question=proposal.question,
@@ -57,6 +59,9 @@ class Ballot:
             "expires_s": approval.expires_s,
             **self._stands(after),
         }
+
+    def _objects(self) -> Mapping[str, bytes]:
+        return {**self.standing.book.objects, **self.question.objects}
 
     def _before(self) -> list[Parcel]:
         """Return what must be logged before a vote: the proposal, where it is not yet."""

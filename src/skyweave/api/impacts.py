@@ -14,7 +14,7 @@ from skyweave.control.domain.geometry import Geometry
 from skyweave.control.domain.impact import ImpactReport, impact_report
 from skyweave.control.domain.impact_border import Border, border_of, people_of
 from skyweave.control.domain.impact_lines import report_lines
-from skyweave.control.domain.impact_public import parse_published
+from skyweave.control.domain.impact_public import PublicImpact, parse_published
 from skyweave.control.domain.impact_table import (
     MAX_TABLE_BYTES,
     ImpactTable,
@@ -84,11 +84,31 @@ def write_exact(path: Path, report: ImpactReport, nonce: bytes) -> None:
 
 def impact_lines(proposal: Proposal, objects: Mapping[str, bytes]) -> list[str]:
     """Return the published report of a proposal in plain words, none where no cell changes."""
+    try:
+        report = signed_impact(proposal, objects)
+    except InputError as error:
+        return [f"no impact can be shown: {error}"]
+    return [] if report is None else report_lines(report)
+
+
+def signed_impact(proposal: Proposal, objects: Mapping[str, bytes]) -> PublicImpact | None:
+    """Return the published report of a proposal, None where no cell changes.
+
+    A report of another directive would show signers a harmless figure beside a harmful one.
+    """
     if proposal.impact is None:
-        return []
-    if proposal.impact not in objects:
-        return ["its impact report is not in this copy of the log"]
-    return report_lines(parse_published(objects[proposal.impact]))
+        return None
+    content = objects.get(proposal.impact)
+    if content is None:
+        raise InputError(
+            f"impact report {proposal.impact[:23]}... is not here; ask the proposer for the parcel"
+        )
+    report = parse_published(content)
+    if report.directive != proposal.directive.digest:
+        raise InputError(
+            f"impact report {proposal.impact[:23]}... is that of another directive; do not sign it"
+        )
+    return report
 
 
 def _version(authority: Authority, directive: Directive) -> RegionVersion:

@@ -131,9 +131,7 @@ def proposed(found: dict[str, Any]) -> None:
 def listed(found: dict[str, Any]) -> None:
     """Print a change of an allow list as it was signed."""
     parcel(found)
-    print(
-        f"{found['kits']:,} kits on the list of {found['directive']}, removals announced included"
-    )
+    print(f"{found['kits']:,} kits on the list of {found['directive']}")
 
 
 def impact(found: dict[str, Any]) -> None:

@@ -135,7 +135,9 @@ def make_draft(content: Mapping[str, Any], model: type[AnyDraft], source: str) -
     try:
         return model.model_validate(content)
     except pydantic.ValidationError as error:
-        raise InputError(f"{source}: {_advice(error.errors()[0], model)}") from None
+        # A key that is missing is often one that is misspelt, so that comes first.
+        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        raise InputError(f"{source}: {_advice(faults[0], model)}") from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
