@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
@@ -194,6 +194,14 @@ def test_the_same_vote_sent_twice_counts_once_and_is_accounted_for():
     found = evaluate(role_of(2, 2), [vote("a0")] * 2, QUESTION)
     assert [why for _, why in found.refused] == [Refusal.DUPLICATE_KEY]
     assert found.missing == ("1 of 2 people",)
+
+
+def test_nobody_changes_a_vote_or_its_count_afterwards():
+    group = Group("some", frozenset({"a0"}), 1)
+    role, cast = role_of(1, 1, groups=(group,)), vote("a0")
+    for record in (role.keys[0], group, role, cast, QUESTION, evaluate(role, [cast], QUESTION)):
+        with pytest.raises(FrozenInstanceError):
+            setattr(record, fields(record)[0].name, "another")
 
 
 def test_one_signature_of_three_says_what_is_missing():
