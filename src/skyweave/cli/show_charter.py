@@ -1,20 +1,20 @@
 """What a person reads of keys, cards and charters."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from skyweave.cli.show import plain_table
+from skyweave.control.times import utc
 
 _HOUR_S, _DAY_S = 3600, 86_400
 _FORMS = {
-    "needs_instrument": "instrument",
-    "needs_publication": "publication",
-    "needs_appeal": "appeal",
-    "needs_emergency": "declared emergency",
+    "needs_instrument": "an instrument",
+    "needs_publication": "its publication",
+    "needs_appeal": "the way to appeal",
+    "needs_emergency": "a declared emergency",
 }
 
 
@@ -38,7 +38,7 @@ def card_made(found: dict[str, Any]) -> None:
     """Print what to do with a new card."""
     print(f"{found['written']}: card of {found['person']} of {found['organisation']}")
     print(f"key {found['key_id']}")
-    print(f"counts from {_utc(found['not_before_s'])} until {_utc(found['not_after_s'])}")
+    print(f"counts from {utc(found['not_before_s'])} until {utc(found['not_after_s'])}")
     print("next: send the card to whoever drafts the charter, and read them the key by telephone")
 
 
@@ -55,7 +55,7 @@ def party(found: dict[str, Any]) -> None:
             "organisation": found["organisation"],
             "office": found["office"],
             "mandate": found["mandate"],
-            "counts": f"{_utc(found['not_before_s'])} until {_utc(found['not_after_s'])}",
+            "counts": f"{utc(found['not_before_s'])} until {utc(found['not_after_s'])}",
             "signed": "by the key itself",
         }
     print(found["file"])
@@ -135,7 +135,7 @@ def charter(found: dict[str, Any], *, err: bool = False) -> None:
     rows = {
         "digest": found["digest"],
         "template": found["template"],
-        "holds": f"{_utc(content['created_s'])} until {_utc(content['expires_s'])}",
+        "holds": f"{utc(content['created_s'])} until {utc(content['expires_s'])}",
         "log": content["log"],
         "witnesses": ", ".join(content["witnesses"]),
         "changed by": _need(content["root"]),
@@ -146,11 +146,10 @@ def charter(found: dict[str, Any], *, err: bool = False) -> None:
     )
     for name, value in rows.items():  # a digest must stay whole, however narrow the terminal
         console.print(Text(f"  {name:<12}{_plain(value)}"), soft_wrap=True)
-    console.print(Text("\nWho signs", "bold"))
-    for line in _people(found):
-        console.print(Text(_plain(line)), soft_wrap=True)
-    console.print()
-    console.print(_routes(content))
+    for title, lines in (("Who signs", _people(found)), ("What it takes", _routes(content))):
+        console.print(Text(f"\n{title}", "bold"))
+        for line in lines:
+            console.print(Text(_plain(line)), soft_wrap=True)
     for name in ("signed", "missing"):
         if found["state"] != "log" and found[name]:
             console.print(Text(f"\n{name}: {'; '.join(_names(found[name]))}"), soft_wrap=True)
@@ -184,7 +183,7 @@ def _people(found: dict[str, Any]) -> Iterator[str]:
         for key in content["keys"]:
             if key["organisation"] == organisation["organisation"]:
                 roles = [r["role"] for r in content["roles"] if key["key_id"] in r["key_ids"]]
-                until = f"until {_utc(key['not_after_s'])[:10]}"
+                until = f"until {utc(key['not_after_s'])[:10]}"
                 time = "revoked" if key["key_id"] in found.get("revoked", {}) else until
                 yield (
                     f"    {key['person']:<{width}}  {key['key_id'][:16]}  {time:<16}  "
@@ -192,19 +191,20 @@ def _people(found: dict[str, Any]) -> Iterator[str]:
                 )
 
 
-def _routes(content: dict[str, Any]) -> Any:
-    columns = ("directive", "who must agree", "notice", "at most", "must name")
-    table = plain_table("What it takes", *columns, texts=columns)
+def _routes(content: dict[str, Any]) -> Iterator[str]:
+    """Yield what each kind of directive takes."""
+    width = max(len(_route_name(route)) for route in content["routes"])
     for route in content["routes"]:
-        row = (
-            _route_name(route),
-            " and ".join(_who(route)),
-            _span(route["notice_s"]) if route["notice_s"] else "",
-            _span(route["max_duration_s"]) if route["max_duration_s"] else "",
-            ", ".join(word for field, word in _FORMS.items() if route[field]),
-        )
-        table.add_row(*(Text(_plain(cell)) for cell in row))
-    return table
+        words = [" and ".join(_who(route))]
+        if route["notice_s"]:
+            words.append(f"{_span(route['notice_s'])} of notice")
+        if route["max_duration_s"]:
+            words.append(f"for {_span(route['max_duration_s'])} at most")
+        if route["cooldown_s"]:
+            words.append(f"once in {_span(route['cooldown_s'])}")
+        if named := [word for field, word in _FORMS.items() if route[field]]:
+            words.append(f"naming {' and '.join(named)}")
+        yield f"  {_route_name(route):<{width}}  {', '.join(words)}"
 
 
 def _route_name(route: dict[str, Any]) -> str:
@@ -225,9 +225,3 @@ def _need(need: dict[str, Any]) -> str:
 
 def _span(seconds: int) -> str:
     return f"{seconds / _HOUR_S:g} h" if seconds <= 3 * _DAY_S else f"{seconds / _DAY_S:g} days"
-
-
-def _utc(seconds: int) -> str:
-    if seconds > 253_402_300_799:  # 9999-12-31, the last day that datetime can write
-        return f"{seconds} s"
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
