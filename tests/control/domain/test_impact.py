@@ -29,6 +29,7 @@ from skyweave.control.domain.documents import Directive, DirectiveKind, LicenceR
 from skyweave.control.domain.impact import (
     ImpactReport,
     Outcome,
+    agreements_touched,
     blocking_agreements,
     impact_report,
 )
@@ -46,6 +47,12 @@ SPONSORS = ("", "fund", "guild")
 def report(directive, terminals, *records, own=None, **more):
     own = own or region()
     return impact_report(directive, own, terminals, snapshot(own, *records), NOBODY, **more)
+
+
+def blocking(directive, own, before):
+    """Return the ids of the agreements that block a directive."""
+    touched = agreements_touched(directive, own, before)
+    return [a.agreement_id for a in blocking_agreements(directive, own, before, touched)]
 
 
 def counts(found: ImpactReport):
@@ -302,8 +309,7 @@ def test_a_lifted_guarantee_is_the_version_that_is_in_force():
     lift = proposed("lift_guarantee", agreement_id="a-17")
     found = report(lift, table_of(fleet(2, account="aid")), ON, old, new)
     assert found.unguaranteed == 2
-    blocking = blocking_agreements(lift, region(), snapshot(region(), old, new))
-    assert [each.agreement_id for each in blocking] == ["a-17@2"]
+    assert blocking(lift, region(), snapshot(region(), old, new)) == ["a-17@2"]
 
 
 def test_an_activation_brings_the_licence_that_it_needs():
@@ -372,26 +378,25 @@ def test_requests_behind_a_directive_are_named():
 def test_who_must_be_asked_besides_the_route(does, named, exception, blocks):
     held = agreement(exceptions=("safety",), **named)
     asks = proposed(does, exception=exception)
-    found = blocking_agreements(asks, region(), snapshot(region(), ON, held))
-    assert [each.agreement_id for each in found] == (["a-17"] if blocks else [])
+    found = blocking(asks, region(), snapshot(region(), ON, held))
+    assert found == (["a-17"] if blocks else [])
 
 
 def test_an_agreement_over_part_of_a_region_protects_it_and_blocks_nothing():
     part, rest = region("part@1", CELLS[:3]), region("rest@1", CELLS[3:])
     held = [agreement("a-1", region_ids=("part@1",)), agreement("a-2", region_ids=("rest@1",))]
     policy_before = snapshot(region(), part, rest, ON, held[0])
-    assert blocking_agreements(proposed(), region(), policy_before) == ()
+    assert blocking(proposed(), region(), policy_before) == []
     in_haste = proposed("emergency_suspend")
-    assert blocking_agreements(in_haste, region(), policy_before) == (held[0],)
+    assert blocking(in_haste, region(), policy_before) == ["a-1"]
     both = snapshot(region(), part, rest, ON, *held)
-    found = blocking_agreements(proposed(), region(), both)
-    assert [each.agreement_id for each in found] == ["a-1", "a-2"]
+    assert blocking(proposed(), region(), both) == ["a-1", "a-2"]
 
 
 def test_lifting_a_guarantee_waits_for_its_own_parties_and_no_others():
     asks = proposed("lift_guarantee", agreement_id="a-18")
     before = snapshot(region(), agreement(), agreement("a-18", 51))
-    assert [a.agreement_id for a in blocking_agreements(asks, region(), before)] == ["a-18"]
+    assert blocking(asks, region(), before) == ["a-18"]
 
 
 @pytest.mark.parametrize(
@@ -410,8 +415,7 @@ def test_an_agreement_blocks_a_licence_that_becomes_less(changed, blocks):
     plain = {"administration": "AQ", "instrument": "act 2", "status": "valid", "from_s": 0}
     amends = proposed("amend_licence", licence=LicenceRecord(**(plain | changed)))
     own = region(needs_licence=True, licences=(licence(until_s=START_S + 10**9),))
-    found = blocking_agreements(amends, own, snapshot(own, ON, agreement()))
-    assert bool(found) is blocks
+    assert bool(blocking(amends, own, snapshot(own, ON, agreement()))) is blocks
 
 
 def test_an_endless_licence_becomes_less_by_an_end():
@@ -419,7 +423,7 @@ def test_an_endless_licence_becomes_less_by_an_end():
                            until_s=START_S + 10**9)  # fmt: skip
     own = region(needs_licence=True, licences=(licence(),))
     amends = proposed("amend_licence", licence=ending)
-    assert blocking_agreements(amends, own, snapshot(own, ON, agreement()))
+    assert blocking(amends, own, snapshot(own, ON, agreement()))
 
 
 def test_agreements_elsewhere_or_at_other_times_are_not_named():

@@ -25,7 +25,8 @@ def test_a_fleet_s_columns_are_read():
     assert len(found) == 3
     assert found.cells.tolist() == [CELL, 0, CELL]
     assert found.is_moving.tolist() == [False, True, False]
-    assert found.terminals.is_lifeline.tolist() == [True, False, False]
+    asked = found.take(np.array([0, 2]), ordinary=2)
+    assert asked.is_lifeline.tolist() == [True, False, False, False]
     assert found.unplaced == 1
     for names, expected in (
         (found.service_class, ["lifeline", "standard", "standard"]),

@@ -7,7 +7,7 @@ table; what is signed and published is made of it by `impact_public`.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -26,13 +26,12 @@ from skyweave.policy.allow_list import AllowList
 from skyweave.policy.decision import Decisions, Rule, decide_all
 from skyweave.policy.reasons import REASONS, SERVED
 from skyweave.policy.snapshot import Agreement, LicenceStatus, PolicyRegion, Snapshot
-from skyweave.policy.terminals import Terminal, Terminals
+from skyweave.policy.terminals import Terminals
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 CellArray = NDArray[np.uint64]
 
-_ANY = Terminal("")  # an ordinary terminal: in no agreement by name, on no list
 _YIELD = (DirectiveKind.SUSPEND, DirectiveKind.RESTRICT)  # to agreements, cell by cell
 _ACROSS_BORDERS = (*_YIELD, DirectiveKind.EMERGENCY_SUSPEND, DirectiveKind.EXCLUDE)
 
@@ -150,10 +149,11 @@ def impact_report(
     after = snapshot_with(before, directive, region, allow_list)
     area = cells_that_may_change(before, directive, region)
     rows = table.rows_in(area)
-    cells, terminals = table.cells[rows], table.terminals.take(rows)
-    change = Change.of(before, after, terminals, cells, directive.from_s)
-    ordinary = Terminals.of([_ANY]).take(np.zeros(area.size, dtype=np.int64))
-    here = Change.of(before, after, ordinary, area, directive.from_s)
+    cells = table.cells[rows]
+    # The table's terminals, and in each cell an ordinary one, are decided in one go.
+    terminals, places = table.take(rows, area.size), np.append(cells, area)
+    both = Change.of(before, after, terminals, places, directive.from_s)
+    change, here = both.part(slice(rows.size)), both.part(slice(rows.size, None))
     losing = change.outcome == Outcome.LOSES
     return ImpactReport(
         directive=directive.digest,
@@ -206,10 +206,19 @@ class Change:
         then = decide_all(after, terminals, cells, at_s)
         return cls(was, then, _outcomes(was, then))
 
+    def part(self, rows: slice) -> "Change":
+        """Return some of the terminals."""
+        return Change(_part(self.before, rows), _part(self.after, rows), self.outcome[rows])
+
     def is_unguaranteed(self) -> BoolArray:
         """Return which terminals (N,) an agreement kept on, and keeps on no longer."""
         was, is_now = (each.rule == Rule.GUARANTEED for each in (self.before, self.after))
         return np.asarray(was & ~is_now)
+
+
+def _part(decisions: Decisions, rows: slice) -> Decisions:
+    columns = (each.name for each in fields(decisions) if each.name != "records")
+    return replace(decisions, **{name: getattr(decisions, name)[rows] for name in columns})
 
 
 def _outcomes(before: Decisions, after: Decisions) -> NDArray[np.int8]:
@@ -270,8 +279,9 @@ def _accounts_cut_off(
     is_outside = is_cut[code]
     is_outside[rows] = False
     others = np.flatnonzero(is_outside)
-    elsewhere = decide_all(before, table.terminals.take(others), table.cells[others], at_s)
-    is_cut[code[others[elsewhere.reason == SERVED]]] = False
+    if others.size:
+        elsewhere = decide_all(before, table.take(others), table.cells[others], at_s)
+        is_cut[code[others[elsewhere.reason == SERVED]]] = False
     return int(np.count_nonzero(is_cut))
 
 
@@ -290,7 +300,8 @@ def _agreements(
     directive: Directive, region: PolicyRegion, before: Snapshot, change: Change
 ) -> tuple[AgreementImpact, ...]:
     """Return what becomes of the agreements that a directive touches."""
-    blocking = {a.agreement_id for a in blocking_agreements(directive, region, before)}
+    touched = agreements_touched(directive, region, before)
+    blocking = {a.agreement_id for a in blocking_agreements(directive, region, before, touched)}
     is_guaranteed = change.after.rule == Rule.GUARANTEED
     is_cut = change.outcome == Outcome.LOSES
     protects = _count_by_agreement(change.after, change.after.decider[is_guaranteed])
@@ -304,7 +315,7 @@ def _agreements(
             from_s=each.from_s,
             until_s=each.until_s,
         )
-        for each in agreements_touched(directive, region, before)
+        for each in touched
     )
 
 
@@ -322,19 +333,25 @@ def agreements_touched(
     directive: Directive, region: PolicyRegion, snapshot: Snapshot
 ) -> tuple[Agreement, ...]:
     """Return the agreements in force at any time of a directive whose cells meet its region's."""
+    meeting = {
+        each.region_id for each in snapshot.regions if np.isin(each.cells, region.cells).any()
+    }
     return tuple(
         each
         for each in snapshot.agreements
         if directive.from_s < each.until_s
         and (directive.until_s is None or each.from_s < directive.until_s)
-        and _cells_of(each, region, snapshot).size
+        and not meeting.isdisjoint(each.region_ids)
     )
 
 
 def blocking_agreements(
-    directive: Directive, region: PolicyRegion, snapshot: Snapshot
+    directive: Directive,
+    region: PolicyRegion,
+    snapshot: Snapshot,
+    touched: Sequence[Agreement],
 ) -> tuple[Agreement, ...]:
-    """Return the agreements that a directive does not get past without their own quorum.
+    """Return those of the touched agreements that a directive needs the own quorum of.
 
     An exclusion meets a guarantee head on, so every agreement that it touches blocks it, and so
     does the loss of a licence.  Other reductions leave guaranteed service on; agreements for
@@ -347,7 +364,7 @@ def blocking_agreements(
         return (named,) if named else ()
     found = [
         each
-        for each in agreements_touched(directive, region, snapshot)
+        for each in touched
         if not directive.exception or directive.exception not in each.exceptions
     ]
     if directive.does is DirectiveKind.EXCLUDE or _takes_licence(directive, region):
@@ -373,12 +390,6 @@ def _takes_licence(directive: Directive, region: PolicyRegion) -> bool:
 
 def _cover(agreements: Sequence[Agreement], region: PolicyRegion, snapshot: Snapshot) -> bool:
     """Return whether agreements together have every cell of a region."""
-    covered = [_cells_of(each, region, snapshot) for each in agreements]
-    return bool(covered) and np.unique(np.concatenate(covered)).size == region.cells.size
-
-
-def _cells_of(agreement: Agreement, region: PolicyRegion, snapshot: Snapshot) -> CellArray:
-    """Return the cells of a region, ascending, that lie in an agreement's regions."""
-    others = [snapshot.region_by_id[name].cells for name in agreement.region_ids]
-    covered = [np.isin(region.cells, cells) for cells in others]
-    return region.cells[np.any(covered, axis=0)]
+    names = {name for each in agreements for name in each.region_ids}
+    covered = [np.isin(region.cells, snapshot.region_by_id[name].cells) for name in names]
+    return bool(np.any(covered, axis=0).all()) if covered else False

@@ -74,7 +74,13 @@ class ImpactTable:
         columns = (terminal_ids, cells, service_classes, accounts, sponsors, kits, is_moving)
         if len({len(column) for column in columns}) != 1:
             raise InputError("columns of terminals differ in length; give one value a terminal")
-        self.terminals = Terminals(terminal_ids, accounts, service_classes, kits)
+        # The last is an ordinary terminal: in no agreement by name, on no list.
+        self._asked = Terminals(
+            [*terminal_ids, ""],
+            [*accounts, ""],
+            [*service_classes, SERVICE_CLASSES[0]],
+            [*kits, ""],
+        )
         self.cells = np.array(cells, dtype=np.uint64)
         self.service_class = Names.of(service_classes)
         self.account = Names.of(accounts)
@@ -90,6 +96,10 @@ class ImpactTable:
     def unplaced(self) -> int:
         """How many terminals are in no known cell; no report counts them elsewhere."""
         return int(np.count_nonzero(self.cells == 0))
+
+    def take(self, rows: IntArray, ordinary: int = 0) -> Terminals:
+        """Return the terminals at some rows, and after them so many ordinary ones."""
+        return self._asked.take(np.append(rows, np.full(ordinary, len(self))))
 
     def rows_in(self, cells: CellArray) -> IntArray:
         """Return the rows, ascending, of the terminals in cells (C,) that are ascending."""
