@@ -1,7 +1,6 @@
 """The `skyweave party` commands: your key, the card that says whose it is, and taking it back."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +16,7 @@ from skyweave.cli.signer import (
     now_s,
     passphrase,
 )
-from skyweave.cli.walk import refuse_unanswered
+from skyweave.cli.walk import at_terminal, refuse_unanswered
 
 party_app = typer.Typer(
     help="Who signs: keys, and the cards that say whose they are.",
@@ -105,7 +104,7 @@ def new_passphrase(file: Path, passphrase_file: Path | None) -> str:
     given = passphrase(file, passphrase_file)
     if given is not None:
         return given
-    if not sys.stdin.isatty():
+    if not at_terminal():
         refuse_unanswered(
             f"--passphrase-file: no passphrase for {file}; give one, or ${PASSPHRASE_VARIABLE}, "
             "or say --no-passphrase"
