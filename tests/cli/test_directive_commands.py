@@ -191,8 +191,8 @@ def test_only_the_owner_ends_a_reduction_early(shell):
 
 
 def test_what_is_not_in_the_log_cannot_be_ended_or_shown(shell):
-    for words in (("withdraw", "LOG", "x", "--reason", "r", "--key", "tidewire-1.key", "--out", "o"),
-                  ("show", "LOG", "x")):  # fmt: skip
+    withdraw = ("withdraw", "LOG", "x", "--reason", "r", "--key", "tidewire-1.key", "--out", "o")
+    for words in (withdraw, ("show", "LOG", "x")):
         told = shell.refusal("directive", *words, "--now", shell.now)
         assert told == 'directive "x" is not in the log; it has: first'
 
@@ -236,9 +236,13 @@ def test_a_kit_is_added_at_once_and_removed_with_notice(shell):
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [("kit,sponsor\n", "expected the header kit,class,sponsor"), ("kit,class,sponsor\n,a,b\n", "line 2"),
-     ("kit,class,sponsor\na,b\n", "line 2"), ('kit,class,sponsor\n"a,b\n', "no CSV")],
-)  # fmt: skip
+    [
+        ("kit,sponsor\n", "expected the header kit,class,sponsor"),
+        ("kit,class,sponsor\n,a,b\n", "line 2"),
+        ("kit,class,sponsor\na,b\n", "line 2"),
+        ('kit,class,sponsor\n"a,b\n', "no CSV"),
+    ],
+)
 def test_kits_that_cannot_be_read_are_refused_by_line(shell, content, why):
     (shell.place / "kits.csv").write_text(content)
     told = shell.refusal(*LISTED, "--key", "tidewire-1.key", "--out", "o", "--now", shell.now)

@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 
+import pytest
 from tests.support.kept_log import Kept
 from tests.support.made_charter import key
 from typer.testing import CliRunner
@@ -12,7 +13,7 @@ from skyweave.cli.app import app
 from skyweave.control.parcel import read_parcel
 from skyweave.control.signing.keys import save_private_key
 from skyweave.control.times import utc
-from skyweave.errors import InputError
+from skyweave.errors import SkyweaveError
 
 SIGNERS = (
     "tidewire-1", "tidewire-2", "amity-office-1", "harbour-hospitals-1", "island-relief-1",
@@ -77,12 +78,10 @@ class Shell:
 
     def refusal(self, *words):
         """Run a command that is refused and return the one line that it is refused with."""
-        try:
-            found = self._run(words)
-        except InputError as error:
-            assert "\n" not in str(error)
-            return str(error)
-        raise AssertionError(f"not refused: {found.stdout}")
+        with pytest.raises(SkyweaveError) as refused:
+            self._run(words)
+        assert "\n" not in str(refused.value)
+        return str(refused.value)
 
     def signed(self, *words, by, out="out.parcel"):
         """Run a command that signs at the log's time and return the parcel that it wrote."""
