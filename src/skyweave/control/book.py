@@ -253,9 +253,10 @@ class BookWriter:
             self.book.verified, checkpoint=checkpoint,
             entries=(*self.book.verified.entries, *contents),
         )  # fmt: skip
-        withheld = _withheld(self.folder, entries, logged_s)
-        self.book = Book(
-            self.folder, self.book.genesis, self.book.policy, verified, entries, withheld
+        new = _withheld(self.folder, entries[len(self.book.entries) :], logged_s)
+        withheld = tuple(x for x in (*self.book.withheld, *new) if x not in objects)
+        self.book = replace(
+            self.book, verified=verified, entries=entries, withheld=withheld, _replayed={}
         )
         self._authority = authority
         return checkpoint
