@@ -168,7 +168,7 @@ def impact_report(
         by_service_class=_breakdown(table.service_class, rows, change.outcome),
         by_account=_breakdown(table.account, rows, change.outcome),
         by_sponsor=_breakdown(table.sponsor, rows, change.outcome),
-        by_region=_by_region(after.regions, cells, change.outcome),
+        by_region=_by_region(after.regions, table, rows, change.outcome),
         by_reason=_breakdown(_reasons(change.after), np.arange(rows.size), change.outcome),
         unguaranteed=int(np.count_nonzero(change.is_unguaranteed())),
         accounts_cut_off=_accounts_cut_off(table, rows, change, before, directive.from_s),
@@ -244,9 +244,13 @@ def _by_outcome(outcome: NDArray[np.int8]) -> tuple[int, ...]:
 
 def _breakdown(names: Names, rows: IntArray, outcome: NDArray[np.int8]) -> Breakdown:
     """Return the outcomes (R,) of some rows of a column of names by name."""
-    group = names.code[rows] * len(Outcome) + outcome
-    count = np.bincount(group, minlength=names.name.size * len(Outcome))
-    return Breakdown(names.name, count.reshape(-1, len(Outcome)))
+    return Breakdown(names.name, _counts(names.code[rows], names.name.size, outcome))
+
+
+def _counts(group: IntArray, groups: int, outcome: NDArray[np.int8]) -> IntArray:
+    """Return how many terminals (R,) are of each group and outcome, (G, 9)."""
+    count = np.bincount(group * len(Outcome) + outcome, minlength=groups * len(Outcome))
+    return count.reshape(-1, len(Outcome))
 
 
 def _reasons(decisions: Decisions) -> Names:
@@ -256,14 +260,12 @@ def _reasons(decisions: Decisions) -> Names:
 
 
 def _by_region(
-    regions: Sequence[PolicyRegion], cells: CellArray, outcome: NDArray[np.int8]
+    regions: Sequence[PolicyRegion], table: ImpactTable, rows: IntArray, outcome: NDArray[np.int8]
 ) -> Breakdown:
-    """Return outcomes (N,) of terminals in cells (N,) by region; a cell may be in several."""
-    distinct, place = np.unique(cells, return_inverse=True)
-    group = place * len(Outcome) + outcome
-    by_cell = np.bincount(group, minlength=distinct.size * len(Outcome)).reshape(-1, len(Outcome))
+    """Return the outcomes (R,) of some rows by region; a cell may be in several."""
+    by_cell = _counts(table.cell_code[rows], table.cell.size, outcome)
     names = np.array([region.region_id for region in regions], dtype=object)
-    count = [by_cell[np.isin(distinct, region.cells)].sum(axis=0) for region in regions]
+    count = [by_cell[np.isin(table.cell, region.cells)].sum(axis=0) for region in regions]
     return Breakdown(names, np.array(count).reshape(-1, len(Outcome)))
 
 
