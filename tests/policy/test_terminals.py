@@ -84,7 +84,6 @@ def test_a_table_that_was_taken_is_the_table_of_its_terminals(rows):
     known = some(40)
     whole = Terminals.of(known)
     whole.rows(SALT, Subject.TERMINAL, [subject_hash(SALT, Subject.TERMINAL, "t1")])
-    rows = np.asarray(rows, dtype=None if len(rows) else np.int64)
     kept = [known[n] for n in np.arange(40)[rows]]
     taken, made = whole.take(rows), Terminals.of(kept)
     assert len(taken) == len(kept)

@@ -3,16 +3,19 @@
 import pytest
 from tests.support.mutants import assert_killed
 
+QUORUMS = "tests/control/domain/test_quorums.py"
 MACHINE = "tests/control/domain/test_machine.py"
-REPLAY = "tests/control/domain/test_replay.py"
 ENTRIES = "tests/control/domain/test_entries.py"
-CHARTERS = "tests/control/domain/test_charters.py"
+REPLAY = "tests/control/domain/test_replay.py"
 ROTATION = "tests/control/domain/test_rotation.py"
+RULES = "tests/control/domain/test_directive_rules.py"
+GUARANTEES = "tests/control/domain/test_guarantees.py"
+SNAPSHOTS = "tests/control/domain/test_snapshots.py"
 DOMAIN = {
-    "control.domain.quorums": [REPLAY, CHARTERS],
+    "control.domain.quorums": [QUORUMS, REPLAY],
     "control.domain.machine": [MACHINE, REPLAY],
     "control.domain.replay": [ENTRIES, REPLAY],
-    "control.domain.clockwork": [REPLAY, ROTATION],
+    "control.domain.clockwork": [REPLAY, ROTATION, RULES, GUARANTEES, SNAPSHOTS],
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from skyweave.errors import InputError
 from skyweave.policy.salted import salted_hash
@@ -61,12 +61,13 @@ class Terminals:
     def __len__(self) -> int:
         return int(self.is_lifeline.size)
 
-    def take(self, rows: ArrayLike) -> "Terminals":
+    def take(self, rows: IntArray | BoolArray | Sequence[int]) -> "Terminals":
         """Return the terminals at some rows, or where a mask (N,) is true, in that order."""
+        places = np.arange(len(self))[rows]
         taken = object.__new__(Terminals)
-        taken._named = {subject: column.take(rows) for subject, column in self._named.items()}
-        taken._kits = self._kits.take(rows)
-        taken.is_lifeline = self.is_lifeline[np.asarray(rows)]
+        taken._named = {subject: column.take(places) for subject, column in self._named.items()}
+        taken._kits = self._kits.take(places)
+        taken.is_lifeline = self.is_lifeline[places]
         return taken
 
     def rows(self, salt: str, subject: Subject, hashes: Sequence[str]) -> IntArray:
@@ -102,8 +103,8 @@ class _Column:
         numbers = [number.setdefault(name, len(number)) for name in names]
         return cls(np.array(numbers, dtype=np.int64), tuple(number), prefix, {})
 
-    def take(self, rows: ArrayLike) -> "_Column":
-        return _Column(self.numbers[np.asarray(rows)], self._names, self._prefix, self._known)
+    def take(self, rows: IntArray) -> "_Column":
+        return _Column(self.numbers[rows], self._names, self._prefix, self._known)
 
     @functools.cached_property
     def _order(self) -> tuple[IntArray, IntArray]:
