@@ -3,8 +3,6 @@
 import json
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,6 @@ from skyweave.control.signing.dsse import parse_envelope, signers
 from skyweave.control.signing.keys import load_private_key, private_key_from_seed
 from skyweave.errors import InputError
 
-SKYWEAVE = Path(sys.executable).parent / "skyweave"
 NOON = "2026-11-22T12:00:00Z"
 NOON_S = 1_795_348_800
 ANNA = (
@@ -106,11 +103,8 @@ def test_a_key_is_never_written_over():
 
 
 def test_a_script_without_a_passphrase_is_told_the_option_in_one_line():
-    done = subprocess.run(
-        [SKYWEAVE, "party", "key", "k"], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-        env={k: v for k, v in os.environ.items() if k != "SKYWEAVE_PASSPHRASE"},
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (2, "")
+    done = invoke("party", "key", "k")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == (
         "--passphrase-file: no passphrase for k; give one, or $SKYWEAVE_PASSPHRASE, or say "
         "--no-passphrase\n"

@@ -45,17 +45,15 @@ def charter_amend(
 def _next(old: Charter, changes: Changes, revoked: Collection[str], now_s: int) -> Charter:
     gone = {_key_id(old, each) for each in changes.without}.union(revoked)
     kept = [record for record in old.keys if key_id_of(record) not in gone]
-    return Charter(
-        **vars(old)
-        | {
-            "version": old.version + 1,
-            "created_s": now_s,
-            "expires_s": now_s + seconds_of_years(changes.years),
-            "organisations": _organisations(old, changes),
-            "keys": (*kept, *changes.cards),
-            "roles": tuple(_role(old, each, gone, changes.cards) for each in old.roles),
-        }
-    )
+    changed = {
+        "version": old.version + 1,
+        "created_s": now_s,
+        "expires_s": now_s + seconds_of_years(changes.years),
+        "organisations": _organisations(old, changes),
+        "keys": (*kept, *changes.cards),
+        "roles": tuple(_role(old, each, gone, changes.cards) for each in old.roles),
+    }
+    return made(Charter, "charter", **(vars(old) | changed))
 
 
 def _key_id(charter: Charter, beginning: str) -> str:

@@ -175,7 +175,8 @@ def _founding(answers: Answers, salt: bytes, now_s: int) -> Founding:
 
 def _trust_text(answers: Answers) -> str:
     """Return the log, the witnesses and how many of them it takes (c2sp.org/tlog-policy)."""
-    quorum = answers.witness_quorum or len(answers.witnesses) // 2 + 1
+    usual = len(answers.witnesses) // 2 + 1
+    quorum = usual if answers.witness_quorum is None else answers.witness_quorum
     if not 1 <= quorum <= len(answers.witnesses):
         raise InputError(
             f"--witness-quorum {quorum}: expected 1 to {len(answers.witnesses)}, as many as there "

@@ -8,6 +8,8 @@ is why there are three; the floors of `floors` hold in all of them.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import pydantic
+
 from skyweave.control.domain import charters
 from skyweave.control.domain.documents import (
     DAY_S,
@@ -72,7 +74,12 @@ def draft(template: str, founding: Founding) -> Charter:
     if template not in TEMPLATES:
         raise InputError(f'template "{template}" is not known; choose {" or ".join(TEMPLATES)}')
     _check_seats(founding)
-    charter = TEMPLATES[template].make(founding)
+    try:
+        charter = TEMPLATES[template].make(founding)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"charter: {where}: {first['msg'][:200]}; correct it") from None
     charters.check_charter(charter)
     return charter
 
