@@ -210,7 +210,7 @@ def test_an_older_copy_is_served_so_that_a_withdrawal_is_not_seen(folder):
     weakened(
         "control.log.witness.Witness._latest",
         lambda original, self: {
-            origin: (head, 0) for origin, (head, _) in original(self).items()
+            origin: seen._replace(time_s=0) for origin, seen in original(self).items()
         },
     ),
 )  # fmt: skip
