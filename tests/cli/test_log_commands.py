@@ -328,6 +328,18 @@ def test_anyone_verifies_a_folder_that_they_may_only_read(place, shared_folder):
     assert sorted(shared_folder.rglob("*")) == before
 
 
+def test_a_log_that_went_silent_is_refused_where_that_matters(place, master):
+    """Or what was decided since could be withheld for as long as somebody likes."""
+    fresh = ("log", "verify", "LOG", "--max-age", "1", "--now")
+    found = document(*fresh, utc(master.now_s + 3600))
+    assert found["seen_utc"] == utc(master.now_s)
+    with pytest.raises(InputError, match=r"a quorum of witnesses saw it last 1\.1 h ago, at most 1"):
+        invoke(*fresh, utc(master.now_s + 4000))
+    invoke("log", "init", "NEW", "--charter", "charter", "--key", "log.key", "--now", NOON)
+    with pytest.raises(InputError, match="a quorum of witnesses saw it never"):
+        invoke("log", "verify", "NEW", "--no-quorum", "--max-age", "1", "--now", NOON)
+
+
 def test_a_monitor_tells_growth_from_what_it_kept(place):
     shutil.copy("LOG/checkpoint", "kept")
     assert document("log", "monitor", "LOG", "--since", "kept")["outcome"] == "same"

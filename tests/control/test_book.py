@@ -439,6 +439,21 @@ def test_a_beginning_that_was_interrupted_can_be_made_again(tmp_path, monkeypatc
     assert BookWriter.create(folder, ORIGIN, key("log"), genesis, {}, now_s=NOON_S).entries
 
 
+def test_seeing_a_log_again_moves_nothing_that_has_begun(made):
+    """A suspension that began, or an emergency that was confirmed in time, would begin later."""
+    before = [each.witnessed_s for each in Book.open(made.folder).entries]
+    seen_s = Book.open(made.folder).seen_s
+    made.wait(DAY_S)
+    made.see([0, 1])
+    for _ in range(2):
+        after = Book.open(made.folder)
+        assert [each.witnessed_s for each in after.entries] == before
+        assert (seen_s, after.seen_s) == (made.now_s - DAY_S, made.now_s)
+        with BookWriter(made.folder, key("log")):
+            pass
+    assert examine(made.folder)
+
+
 # Each refusal, and what its absence would let through
 
 

@@ -180,10 +180,21 @@ def log_witness(
 
 
 def log_verify(
-    folder: str | Path, *, genesis: str | None = None, quorum: bool = True, now_s: int
+    folder: str | Path,
+    *,
+    genesis: str | None = None,
+    quorum: bool = True,
+    max_age_s: float | None = None,
+    now_s: int,
 ) -> dict[str, Any]:
-    """Verify all of a log's folder, offline, and say what is in it; or refuse it in one line."""
+    """Verify all of a log's folder, offline, and say what is in it; or refuse it in one line.
+
+    `max_age_s` refuses a log on which a quorum of witnesses last said a word longer ago: then what
+    was decided since may be withheld.
+    """
     book = Book.open(Path(folder), genesis=genesis, quorum=quorum, now_s=now_s)
+    if max_age_s is not None:
+        _refuse_stale(book, max_age_s, now_s)
     authority = book.authority(max(now_s, book.last_s))
     return {
         "log": book.verified.checkpoint.origin,
@@ -192,6 +203,7 @@ def log_verify(
         **_head(book.verified.checkpoint),
         "charter_version": authority.charter.version,
         "last_utc": utc(book.last_s),
+        "seen_utc": None if book.seen_s is None else utc(book.seen_s),
         "witnessed": _witnessed(book),
         "objects": len(book.objects),
         "withheld": list(book.withheld),
@@ -374,6 +386,17 @@ def _witnessed(book: Book) -> dict[str, Any] | None:
         "by": sorted(newest.witnessed_s),
         "of": len(book.policy.witnesses),
     }
+
+
+def _refuse_stale(book: Book, max_age_s: float, now_s: int) -> None:
+    """Whoever withholds what was appended can let a suspension live on, or a guarantee die."""
+    seen_s = book.seen_s
+    if seen_s is None or now_s - seen_s > max_age_s:
+        when = "never" if seen_s is None else f"last {(now_s - seen_s) / 3600:.1f} h ago"
+        raise InputError(
+            f"{book.folder}: a quorum of witnesses saw it {when}, at most {max_age_s / 3600:g} h "
+            "are allowed; fetch it again elsewhere, and ask the keeper or the witnesses"
+        )
 
 
 def _best_checkpoint(book: Book, index: int) -> bytes | None:

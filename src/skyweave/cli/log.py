@@ -159,13 +159,20 @@ def verify(
     folder: CheckedFolder,
     genesis: Genesis = None,
     no_quorum: WithoutQuorum = False,
+    max_age: Annotated[
+        float | None,
+        typer.Option(metavar="HOURS", min=0.0, help="Refuse what witnesses last saw before then."),
+    ] = None,
     now: Now = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify all of a log offline: signatures, times, witnesses, objects, and what follows."""
     from skyweave.api import log
 
-    answer = log.log_verify(folder, genesis=genesis, quorum=not no_quorum, now_s=now_s(now))
+    answer = log.log_verify(
+        folder, genesis=genesis, quorum=not no_quorum, now_s=now_s(now),
+        max_age_s=None if max_age is None else max_age * 3600,
+    )  # fmt: skip
     print_answer(answer, as_json, show_log.verified)
 
 

@@ -31,7 +31,7 @@ from skyweave.control.log.store import (
     create_log,
 )
 from skyweave.control.log.tiles import MAX_ENTRY_BYTES
-from skyweave.control.log.trust import TrustPolicy
+from skyweave.control.log.trust import TrustPolicy, verify_checkpoint
 from skyweave.control.log.verify import VerifiedLog, quorum_time_s, verify_folder
 from skyweave.control.log.witness import Carrier, ask_any_witness
 from skyweave.control.objects import (
@@ -113,6 +113,17 @@ class Book:
     def last_s(self) -> int:
         """The newest time that the log or its witnesses state (s since 1970)."""
         return _last_s(self.entries, self.verified, self.policy)
+
+    @property
+    def seen_s(self) -> int | None:
+        """When a quorum of witnesses last said that the newest checkpoint they know is the newest.
+
+        Witnesses may see a log again that did not grow: `checkpoint` has their latest lines.
+        """
+        content = LogFolder(self.folder).checkpoint()
+        newest = verify_checkpoint(content, self.policy, str(self.folder), quorum=False)
+        times = (quorum_time_s(each, self.policy) for each in (*self.verified.witnessed, newest))
+        return max((time_s for time_s in times if time_s is not None), default=None)
 
     def authority(self, now_s: int | None = None) -> Authority:
         """Return what follows from the log at `now_s`, at its own newest time where none is given.

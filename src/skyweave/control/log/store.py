@@ -235,29 +235,33 @@ class LogWriter:
         for batch in journal.batches:
             self._commit(batch)
             history.append(self.checkpoint.text)
-        if seen is not None and seen not in history:
+        if seen is not None and seen.text not in history:
             raise InputError(
                 f"{self.reader.folder}: the published checkpoint is not one of the journal's; the "
                 "folder was set back, restore all of it: writing on would fork the log"
             )
-        self._merge_published()
+        self._merge_published(seen)
         self._flush()  # also without a batch: a torn record must not stay behind the next one
 
-    def _published(self, *, lost: bool) -> str | None:
-        """Return the published checkpoint's text; lost power may have taken it, if `lost`."""
+    def _published(self, *, lost: bool) -> Note | None:
+        """Return the published checkpoint; lost power may have taken it, if `lost`."""
         try:
-            return parse_checkpoint(self.reader.checkpoint(), CHECKPOINT)[0].text
+            return parse_checkpoint(self.reader.checkpoint(), CHECKPOINT)[1]
         except InputError:
             if not lost:
                 raise
             return None
 
-    def _merge_published(self) -> None:
+    def _merge_published(self, seen: Note | None) -> None:
         """Take up the cosignatures that the newest checkpoint already had."""
-        size = self.checkpoint.size
+        size, own, note = self.checkpoint.size, self._own_key(), self.note
         if size in self.reader.witnessed_sizes():
-            _, self.note = parse_checkpoint(self.reader.witnessed(size), f"{WITNESSED}/{size}")
-            publish(self.reader.folder, {CHECKPOINT: self.note.encode()}, self._staging)
+            _, note = parse_checkpoint(self.reader.witnessed(size), f"{WITNESSED}/{size}")
+        if seen is not None and seen.text == note.text:
+            note = note.with_lines(x for x in seen.lines if x.key_hash != own.key_hash)
+        if note != self.note:
+            self.note = note
+            publish(self.reader.folder, {CHECKPOINT: note.encode()}, self._staging)
 
     def _commit(self, entries: Sequence[bytes]) -> None:
         """Put the files of journalled entries in place, the checkpoint last."""
@@ -373,10 +377,15 @@ def _sole_writer(folder: Path) -> Iterator[None]:
 def _add_cosignatures(
     log: LogFolder, note: Note, lines: Iterable[SignatureLine], log_keys: Sequence[VerifierKey]
 ) -> Note:
-    """Publish lines for a checkpoint of the log, the lock being held; return it with all lines."""
+    """Publish lines for a checkpoint of the log, the lock being held; return it with all lines.
+
+    In `witnessed/SIZE` a witness's first line stays for good: from its time on the entries count as
+    seen, and seeing them once more must not move that.  `checkpoint` has the latest lines: they say
+    until when nothing was appended.
+    """
     source = "the cosigned checkpoint"
     cosigned = checkpoint_of(note, source)
-    newest, _ = parse_checkpoint(log.checkpoint(), CHECKPOINT)
+    newest, published = parse_checkpoint(log.checkpoint(), CHECKPOINT)
     is_own = (cosigned.origin, True) == (newest.origin, cosigned.size <= newest.size)
     if not is_own or not verified_lines(note, log_keys, source):
         raise InputError(f"{source} is not of this log; ask the witnesses for its own")
@@ -388,11 +397,12 @@ def _add_cosignatures(
                 f"{log.folder / name}: a FORK: the log signed another history; keep both files"
             )
         note = note_before
-    for line in lines:
-        note = note.with_line(line)
-    staging = log.folder / _WRITER
+    staging, latest = log.folder / _WRITER, list(lines)
+    known = {(line.name, line.key_hash) for line in note.lines}
+    note = note.with_lines(x for x in latest if (x.name, x.key_hash) not in known)
     publish(log.folder, {name: note.encode()}, staging)
     if cosigned == newest:
+        note = published.with_lines(latest)
         publish(log.folder, {CHECKPOINT: note.encode()}, staging)
     return note
 

@@ -5,6 +5,7 @@ of a witness (type 4, c2sp.org/tlog-cosignature).  A key is named by its name an
 id only says which key to try, never that a signature is good.
 """
 
+import functools
 import hashlib
 import unicodedata
 from collections.abc import Iterable
@@ -78,6 +79,10 @@ class Note:
         """Return the note with one more line; a line of the same key gives way to it."""
         kept = (x for x in self.lines if (x.name, x.key_hash) != (line.name, line.key_hash))
         return replace(self, lines=(*kept, line))
+
+    def with_lines(self, lines: Iterable[SignatureLine]) -> "Note":
+        """Return the note with more lines, each as `with_line` adds it."""
+        return functools.reduce(Note.with_line, lines, self)
 
 
 class Signed(NamedTuple):
