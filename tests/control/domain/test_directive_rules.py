@@ -91,6 +91,8 @@ def made_kinds_with_region():
         ("suspend", {"from_s": NOON_S - 20 * DAY_S}, "at most 30 by route suspend"),
         ("suspend", {"until_s": NOON_S + 3 * DAY_S}, "before its notice of 72 h is over"),
         ("emergency_suspend", {"from_s": NOON_S - HOUR_S}, "at most 1 by route"),
+        ("suspend", {"from_s": NOON_S + 368 * DAY_S, "until_s": NOON_S + 380 * DAY_S},
+         "starts more than 366 days from now"),
         # How long it collects
         ("suspend", {"approvals_until_s": NOON_S}, "approvals are to come within 180 days"),
         ("suspend", {"approvals_until_s": NOON_S + 181 * DAY_S}, "within 180 days"),
@@ -229,6 +231,36 @@ def test_an_administration_orders_only_where_it_licenses(log):
     for column in (0.5, 2):
         beyond = log.region(f"beyond-{column}", column)
         assert "has not licensed all of its cells" in refused(log, "suspend", beyond, **order)
+    unlicensed = log.region("unlicensed", 8)
+    log.decide("activate", unlicensed)
+    assert "has not licensed all of its cells" in refused(log, "suspend", unlicensed, **order)
+
+
+def test_an_administration_orders_nothing_in_what_was_drawn_after_its_licence():
+    """Else it would have its region drawn larger, and order where it never licensed anything."""
+    log = MadeLog()
+    amity = log.region(needs_licence=True)
+    log.decide("activate", amity, licence=made_licence())
+    larger = log.region_record("port-amity", 0.5, version=2, needs_licence=True)
+    log.decide("amend_region", amity, replaces_by=log.put(larger.encode()))
+    log.wait(3 * DAY_S)
+    order = {"route": "order-of-authority"}
+    assert "has not licensed all of its cells" in refused(log, "suspend", larger, **order)
+    log.decide("activate", larger, administration="AMY")
+    assert refused(log, "suspend", larger, **order) == ""
+
+
+def test_a_licence_must_hold_when_the_notice_is_over_not_when_it_is_proposed():
+    """Else an activation would be voted on that the law stops on its day."""
+    log = MadeLog(made_charter(routes=tuple(
+        route.model_copy(update={"notice_s": 2 * DAY_S}) if route.route == "activate" else route
+        for route in made_routes()
+    )))  # fmt: skip
+    bare = log.region(needs_licence=True)
+    coming = made_licence(from_s=log.now_s + DAY_S)
+    assert refused(log, "activate", bare, licence=coming) == ""
+    ending = made_licence(until_s=log.now_s + DAY_S)
+    assert "none is valid when it starts" in refused(log, "activate", bare, licence=ending)
 
 
 # One taking the place of another
@@ -262,6 +294,7 @@ def test_no_activation_ends_by_a_smaller_or_shorter_one_taking_its_place(log):
         ({"version": 2, "agreement_needs": ()}, "agreement_needs: fewer signatures"),
         ({"version": 2, "root": Need(role="root", people=2, organisations=2)}, "root"),
         ({"version": 2, "expires_s": NOON_S + 1}, "has expired already"),
+        ({"version": 2, "keys": ()}, "keys"),
     ],
 )
 def test_a_charter_that_may_not_follow_is_not_voted_on(log, changes, why):
@@ -365,6 +398,7 @@ def test_an_emergency_that_never_began_does_not_forbid_the_next():
     amity = log.region()
     log.decide("emergency_suspend", amity, witness=False)
     log.wait(2 * DAY_S)
+    log.witness()
     assert refused(log, "emergency_suspend", amity) == ""
 
 

@@ -4,7 +4,7 @@ Every rule is called by its name in this module, so that a test can take one awa
 attack it stops.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from skyweave.control.domain import charters, guarantees, quorums
 from skyweave.control.domain.documents import (
@@ -29,6 +29,7 @@ from skyweave.policy.threshold import Question
 K = DirectiveKind
 
 MAX_COLLECTING_S = 180 * DAY_S  # how long a proposal may wait for approvals
+MAX_AHEAD_S = 366 * DAY_S  # from the proposal of a reduction to its start
 MAX_EMBARGO_S = 30 * DAY_S  # of a protected region's geometry
 EMERGENCY_WITNESS_S = 3600  # an emergency activation lapses unless it is witnessed by then
 
@@ -68,6 +69,7 @@ def check_proposal(ledger: Ledger, proposal: Proposal, proposer: str, at_s: int)
     _refuse_no_end(directive)
     _refuse_overlong(directive, route)
     _refuse_passed(directive, route, at_s)
+    _refuse_far_start(directive, at_s)
     _refuse_endless_collecting(directive, at_s)
     _refuse_stray_fields(directive)
     _refuse_missing_impact(ledger, proposal)
@@ -185,16 +187,25 @@ def _refuse_order_beyond_licence(
 
 
 def _licenses_all(ledger: Ledger, region: RegionVersion, administration: str, at_s: int) -> bool:
-    licensed = [
-        version
-        for region_id, licences in ledger.licences.items()
-        if any(each.administration == administration for each in licences)
-        for version in ledger.regions[region_id]
+    """Return whether all cells were switched on under an administration's licences.
+
+    A version of a region that nobody activated does not count: it may be drawn as large as any.
+    """
+    activated = [
+        ledger.region(directive.region_id, directive.region)
+        for directive in _activated(ledger)
+        if _licences_of(ledger, directive.region_id, administration)
     ]
-    if any(each.record.geometry == region.record.geometry for each in licensed):
+    if any(each.record.geometry == region.record.geometry for each in activated):
         return True
     cells = region.public_cells(at_s)
-    return cells is not None and not guarantees.left(cells, licensed, at_s).size
+    return cells is not None and not guarantees.left(cells, activated, at_s).size
+
+
+def _activated(ledger: Ledger) -> Iterator[Directive]:
+    for state in ledger.directives.values():
+        if state.does in ACTIVATIONS and _was_in_effect(state):
+            yield state.proposal.directive
 
 
 def _refuse_undecidable(ledger: Ledger, proposal: Proposal, proposer: str, at_s: int) -> None:
@@ -296,8 +307,17 @@ def _refuse_passed(directive: Directive, route: Route, at_s: int) -> None:
         )
 
 
+def _refuse_far_start(directive: Directive, at_s: int) -> None:
+    """A cut that is approved today for some year to come would be a threat in a drawer."""
+    if directive.does.is_reduction and directive.from_s > at_s + MAX_AHEAD_S:
+        raise _refused(
+            directive,
+            f"starts more than {MAX_AHEAD_S // DAY_S} days from now; propose it nearer to its day",
+        )
+
+
 def _refuse_endless_collecting(directive: Directive, at_s: int) -> None:
-    """Approvals collected for years would be a threat in a drawer."""
+    """Nobody knows any more what they approved years ago."""
     if not at_s < directive.approvals_until_s <= at_s + MAX_COLLECTING_S:
         raise _refused(
             directive,
