@@ -424,6 +424,13 @@ def test_the_charter_of_a_log_is_shown_as_it_holds(log):
     assert "sha256" in refusal("charter", "show", log, "--genesis", digest_of(b"another log"))
 
 
+def test_a_charter_that_no_quorum_has_seen_is_shown_on_demand_only(log):
+    init_of = ("log", "init", "NEW", "--charter", "c", "--key", "log.key", "--now", NOON)
+    answer(*init_of)
+    assert "witnesses" in refusal("charter", "show", "NEW")
+    assert answer("charter", "show", "NEW", "--no-quorum")["entry"] == 0
+
+
 def test_a_revoked_key_is_shown_as_revoked_and_left_out_of_the_next_version(log):
     invoke("party", "revoke", "open-waters-2.key", "--reason", "lost", "--out", "r")
     answer("log", "append", log, "r", "--key", "log.key", "--now", NOON)

@@ -111,10 +111,10 @@ def charter_sign(file: Path, signer: Signer, *, digest: str | None = None) -> di
     return {"written": str(file), **_state(signed)}
 
 
-def charter_show(path: Path, *, genesis: str | None = None) -> dict[str, Any]:
+def charter_show(path: Path, *, genesis: str | None = None, quorum: bool = True) -> dict[str, Any]:
     """Return what a charter says, from its file or as it holds in a log."""
     if path.is_dir():
-        return _charter_of_log(path, genesis)
+        return _charter_of_log(path, genesis, quorum)
     found = read_charter_file(path)
     charters.check_charter(found.charter)
     state = "draft" if found.is_draft else "file"
@@ -296,10 +296,10 @@ def _told(charter: Charter) -> dict[str, Any]:
     return {"charter": content}
 
 
-def _charter_of_log(folder: Path, genesis: str | None) -> dict[str, Any]:
+def _charter_of_log(folder: Path, genesis: str | None, quorum: bool) -> dict[str, Any]:
     from skyweave.control.book import Book
 
-    book = Book.open(folder, genesis=genesis)
+    book = Book.open(folder, genesis=genesis, quorum=quorum)
     authority = book.authority()
     charter = authority.charter
     known = records_of(charter)

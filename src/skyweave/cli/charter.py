@@ -14,6 +14,7 @@ from skyweave.cli.signer import (
     LogFolder,
     Now,
     PassphraseFile,
+    WithoutQuorum,
     now_s,
     passphrase,
 )
@@ -120,12 +121,14 @@ def show(
         Path, typer.Argument(metavar="LOG|FILE", help="A charter's file, or a log's folder.")
     ],
     genesis: Genesis = None,
+    no_quorum: WithoutQuorum = False,
     as_json: AsJson = False,
 ) -> None:
     """Say who may decide what, in words; of a log, as it holds now."""
     from skyweave.api import charters
 
-    print_answer(charters.charter_show(source, genesis=genesis), as_json, show_charter.charter)
+    answer = charters.charter_show(source, genesis=genesis, quorum=not no_quorum)
+    print_answer(answer, as_json, show_charter.charter)
 
 
 @charter_app.command()
