@@ -333,7 +333,7 @@ def test_a_log_that_went_silent_is_refused_where_that_matters(place, master):
     fresh = ("log", "verify", "LOG", "--max-age", "1", "--now")
     found = document(*fresh, utc(master.now_s + 3600))
     assert found["seen_utc"] == utc(master.now_s)
-    with pytest.raises(InputError, match=r"a quorum of witnesses saw it last 1\.1 h ago, at most 1"):
+    with pytest.raises(InputError, match=r"witnesses saw it last 1\.1 h ago, at most 1 h"):
         invoke(*fresh, utc(master.now_s + 4000))
     invoke("log", "init", "NEW", "--charter", "charter", "--key", "log.key", "--now", NOON)
     with pytest.raises(InputError, match="a quorum of witnesses saw it never"):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,6 +84,11 @@ class WitnessServer(ThreadingHTTPServer):
             if hashlib.sha256(origin.encode()).hexdigest() == origin_hash:
                 return self.witness.newest(origin)
         return None
+
+    def server_bind(self) -> None:
+        """Bind without asking for this machine's name, which can take a network."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._free.acquire(blocking=False):
