@@ -389,22 +389,32 @@ def _add_cosignatures(
     is_own = (cosigned.origin, True) == (newest.origin, cosigned.size <= newest.size)
     if not is_own or not verified_lines(note, log_keys, source):
         raise InputError(f"{source} is not of this log; ask the witnesses for its own")
-    name = f"{WITNESSED}/{cosigned.size}"
-    if cosigned.size in log.witnessed_sizes():
-        known, note_before = parse_checkpoint(log.witnessed(cosigned.size), name)
-        if known != cosigned:
-            raise InputError(
-                f"{log.folder / name}: a FORK: the log signed another history; keep both files"
-            )
-        note = note_before
     staging, latest = log.folder / _WRITER, list(lines)
-    known = {(line.name, line.key_hash) for line in note.lines}
-    note = note.with_lines(x for x in latest if (x.name, x.key_hash) not in known)
+    name = f"{WITNESSED}/{cosigned.size}"
+    note = _with_first_lines(_cosigned_before(log, cosigned, name) or note, latest)
     publish(log.folder, {name: note.encode()}, staging)
     if cosigned == newest:
         note = published.with_lines(latest)
         publish(log.folder, {CHECKPOINT: note.encode()}, staging)
     return note
+
+
+def _cosigned_before(log: LogFolder, cosigned: Checkpoint, name: str) -> Note | None:
+    """Return what witnesses have said of a checkpoint so far, None where none has."""
+    if cosigned.size not in log.witnessed_sizes():
+        return None
+    stated, note = parse_checkpoint(log.witnessed(cosigned.size), name)
+    if stated != cosigned:
+        raise InputError(
+            f"{log.folder / name}: a FORK: the log signed another history; keep both files"
+        )
+    return note
+
+
+def _with_first_lines(note: Note, lines: Iterable[SignatureLine]) -> Note:
+    """Return a note with the lines of those who had none under it."""
+    known = {(line.name, line.key_hash) for line in note.lines}
+    return note.with_lines(x for x in lines if (x.name, x.key_hash) not in known)
 
 
 def _edge_tiles(size: int) -> list[Tile]:
