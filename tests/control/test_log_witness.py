@@ -1,6 +1,7 @@
 """Witnesses cosign one history; policies count them; a fork meets one honest witness of five."""
 
 import json
+import os
 import random
 import shutil
 from dataclasses import replace
@@ -35,9 +36,10 @@ from skyweave.control.log import (
 )
 from skyweave.control.log.checkpoint import Checkpoint, parse_checkpoint
 from skyweave.control.log.merkle import EMPTY_ROOT
+from skyweave.control.log.store import add_cosignatures
 from skyweave.control.log.trust import verify_checkpoint
 from skyweave.control.log.verify import quorum_time_s
-from skyweave.control.log.witness import WitnessReply, request_body
+from skyweave.control.log.witness import WitnessReply, ask_any_witness, request_body
 from skyweave.control.signing.keys import private_key_from_seed
 from skyweave.control.signing.notes import COSIGNATURE, Note, VerifierKey, sign_note
 from skyweave.errors import InputError, SkyweaveError
@@ -360,3 +362,86 @@ def test_a_checkpoint_of_a_log_that_the_policy_does_not_name_is_refused():
     for content in (note_of([], key=OTHER_KEY), note_of([], origin="x.org")):
         with pytest.raises(InputError, match="no signature of the log"):
             verify_checkpoint(content, policy)
+
+
+def test_a_cosignature_of_a_fork_is_not_published_beside_the_first(tmp_path):
+    """Both are kept as they are: together they prove what the log did."""
+    witnesses = [witness(tmp_path, 1)]
+    make_log(tmp_path / "log", entries_of(3), witnesses, threshold=1)
+    _, forged = parse_checkpoint(note_of(entries_of(3, b"b")))
+    kept = (tmp_path / "log/witnessed/3").read_bytes()
+    with pytest.raises(InputError, match="a FORK: the log signed another history; keep both"):
+        add_cosignatures(tmp_path / "log", forged, [], [LOG_VERIFIER])
+    assert (tmp_path / "log/witnessed/3").read_bytes() == kept
+
+
+def test_a_line_can_be_published_without_the_log_s_key_but_not_for_another_log(tmp_path):
+    made = witness(tmp_path, 1)
+    make_log(tmp_path / "log", entries_of(3))
+    log = LogFolder(tmp_path / "log")
+    note, line = ask_witness(log, made.verifier, lambda r: made.add_checkpoint(r, NOON_S))
+    add_cosignatures(tmp_path / "log", note, [line], [LOG_VERIFIER])
+    policy = parse_policy(policy_text([made], 1).encode())
+    assert verify_folder(tmp_path / "log", policy).witnessed_size == 3
+    assert log.checkpoint() == log.witnessed(3) == note.with_line(line).encode()
+    for content in (note_of(entries_of(3), key=OTHER_KEY), note_of(entries_of(4)),
+                    note_of(entries_of(3), origin="x.org")):  # fmt: skip
+        _, other = parse_checkpoint(content)
+        with pytest.raises(InputError, match="is not of this log"):
+            add_cosignatures(tmp_path / "log", other, [line], [LOG_VERIFIER])
+    with pytest.raises(InputError, match="no log, or a copy of one"):
+        add_cosignatures(tmp_path, note, [line], [LOG_VERIFIER])
+
+
+def test_the_first_look_counts_and_the_last_is_shown(tmp_path):
+    """Whatever is judged by when witnesses saw it must not move because they look again."""
+    first, second = witness(tmp_path, 1), witness(tmp_path, 2)
+    make_log(tmp_path / "log", entries_of(3), [first], threshold=1)
+    cosign(tmp_path / "log", [first, second], NOON_S + 60)
+    policy = parse_policy(policy_text([first, second], 2).encode())
+    for _ in range(2):
+        (seen,) = verify_folder(tmp_path / "log", policy).witnessed
+        assert seen.witnessed_s == {"w0": NOON_S, "w1": NOON_S + 60}
+        shown = verify_checkpoint(LogFolder(tmp_path / "log").checkpoint(), policy)
+        assert shown.witnessed_s == {"w0": NOON_S + 60, "w1": NOON_S + 60}
+        with LogWriter(tmp_path / "log", LOG_KEY):
+            pass
+
+
+def test_of_several_lines_in_a_reply_the_known_witness_s_counts(tmp_path, seen):
+    """The protocol lets a witness answer with lines of keys that nobody here knows."""
+    make_log(tmp_path / "log", entries_of(5))
+    stranger = witness(tmp_path, 7)
+
+    def carry(request):
+        ours, theirs = (each.add_checkpoint(request, NOON_S + 1) for each in (seen, stranger))
+        return ours if ours.status != 200 else WitnessReply(200, theirs.body + ours.body)
+
+    known = [witness(tmp_path, 8).verifier, seen.verifier]
+    _, line, key = ask_any_witness(LogFolder(tmp_path / "log"), known, carry, "w")
+    assert (line.name, key) == (seen.name, seen.verifier)
+
+
+@pytest.mark.parametrize(
+    "size", [b"\x1b[2J\n", b"", b"5", b"05\n", b"-1\n", b"5\n5\n", b"x" * 9999]
+)
+def test_a_witness_that_answers_nonsense_is_told_in_one_printable_line(size, tmp_path):
+    make_log(tmp_path / "log", entries_of(3))
+    with pytest.raises(InputError) as refusal:
+        ask_witness(LogFolder(tmp_path / "log"), LOG_VERIFIER, lambda _: WitnessReply(409, size))
+    assert str(refusal.value).isprintable()
+    with pytest.raises(InputError) as refusal:
+        ask_witness(LogFolder(tmp_path / "log"), LOG_VERIFIER, lambda _: WitnessReply(500, size))
+    assert str(refusal.value).isprintable()
+
+
+def test_a_named_pipe_in_a_folder_is_refused_instead_of_waited_for(tmp_path):
+    policy = make_log(tmp_path / "log", entries_of(3))
+    for name in ("tile/0/000.p/3", "witnessed/3", "checkpoint"):
+        copy = shutil.copytree(tmp_path / "log", tmp_path / name.replace("/", "-"))
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).unlink(missing_ok=True)
+        os.mkfifo(copy / name)
+        assert fsck(copy, policy).problems
+    with pytest.raises(InputError, match="not a plain file"):
+        LogFolder(copy).checkpoint()
