@@ -66,6 +66,7 @@ def test_a_page_s_examples_run_and_say_what_the_page_says(page, demo_folder):
 
 def _commands(text):
     """Yield each command of a console block, the output lines shown below it, its exit status."""
+    text = re.sub(r" *\\\n *", " ", text)  # a command may go on in the next line
     parts = [part.partition("\n") for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]]
     for (command, _, shown), following in zip(parts, [*parts[1:], ("", "", "")], strict=True):
         if not command.startswith((*SET_UP, ASK_STATUS)):
