@@ -11,11 +11,12 @@ ROTATION = "tests/control/domain/test_rotation.py"
 RULES = "tests/control/domain/test_directive_rules.py"
 GUARANTEES = "tests/control/domain/test_guarantees.py"
 SNAPSHOTS = "tests/control/domain/test_snapshots.py"
+CLOCKWORK = "tests/control/domain/test_clockwork.py"
 DOMAIN = {
     "control.domain.quorums": [QUORUMS, REPLAY],
     "control.domain.machine": [MACHINE, REPLAY],
     "control.domain.replay": [ENTRIES, REPLAY],
-    "control.domain.clockwork": [REPLAY, ROTATION, RULES, GUARANTEES, SNAPSHOTS],
+    "control.domain.clockwork": [CLOCKWORK, REPLAY, ROTATION, RULES, GUARANTEES, SNAPSHOTS],
 }
 
 
