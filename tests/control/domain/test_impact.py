@@ -277,6 +277,7 @@ def test_a_directive_that_takes_anothers_place_ends_it():
     ended = in_force("suspend", 3, until_s=START_S - 500)
     after = snapshot_with(snapshot(region(), ON, ended), proposed(supersedes="d-3"), region())
     assert [d.until_s for d in after.directives if d.directive_id == "d-3"] == [START_S - 500]
+    assert (after.version, after.log_size) == (2, 1001)
 
 
 def test_declaring_a_licence_void_shows_whom_it_cuts_off():
