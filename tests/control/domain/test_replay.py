@@ -117,13 +117,32 @@ def test_a_directive_whose_start_would_be_its_end_lapses(log, amity):
     assert states(log, proposal, proposal.directive.until_s)[-2:] == ["scheduled", "lapsed"]
 
 
-def test_the_end_counts_from_the_real_start_where_a_route_limits_the_duration(log, amity):
+def test_an_emergency_activation_announced_for_tomorrow_waits_for_it(log, amity):
     until_s = log.now_s + 3 * DAY_S
     proposal = log.propose("emergency_activate", amity, until_s=until_s, from_s=until_s - DAY_S)
     log.approve(proposal, *THREE[:2])
     log.witness()
     state = state_of(log, proposal)
-    assert (state.from_s, state.until_s) == (until_s - DAY_S, until_s)
+    assert (state.state, state.from_s, state.until_s) == (
+        State.SCHEDULED, until_s - DAY_S, until_s,
+    )  # fmt: skip
+    assert state_of(log, proposal, until_s - DAY_S).state is State.EFFECTIVE
+
+
+def test_a_witness_in_the_last_second_of_a_suspension_comes_too_late(log, amity):
+    proposal = log.decide("suspend", amity, witness=False)
+    log.witness(proposal.directive.until_s)
+    assert states(log, proposal, proposal.directive.until_s)[-2:] == ["scheduled", "lapsed"]
+
+
+def test_an_end_comes_before_a_start_of_the_same_second(log, amity):
+    """Two emergencies back to back must not lift each other, nor both hold at once."""
+    first = log.decide("emergency_activate", amity)
+    second = log.decide("emergency_activate", amity, from_s=first.directive.until_s,
+                        until_s=first.directive.until_s + DAY_S)  # fmt: skip
+    at_s = first.directive.until_s
+    assert state_of(log, first, at_s).state is State.EXPIRED
+    assert state_of(log, second, at_s).state is State.EFFECTIVE
 
 
 def test_an_emergency_activation_is_on_when_it_is_logged(log, amity):
@@ -397,6 +416,9 @@ def test_an_agreement_needs_each_party_and_the_charter_says_who_else(log, amity)
     assert "people of tidewire" in why_ignored(log)
     index = log.append(record, ["harbour-hospitals-1", "tidewire-1"])
     agreement = log.authority().agreements["a-17"]
+    assert agreement.holds(agreement.from_s)
+    assert not agreement.holds(agreement.from_s - 1)
+    assert not agreement.holds(agreement.until_s)
     assert (agreement.entry, agreement.from_s) == (index, log.entries()[index].logged_s)
     log.append(record, ["harbour-hospitals-1", "tidewire-1"])
     assert "a new version takes amend_agreement" in why_ignored(log)
@@ -575,6 +597,7 @@ def test_following_step_by_step_is_replaying_at_once(log, amity):
     name = proposal.directive.directive_id
     assert authority.directives[name].story == at_once.directives[name].story
     assert authority.size == at_once.size
+    assert follow(authority, [], authority.now_s, log.objects).size == authority.size
     with pytest.raises(InputError, match="set the clock right"):
         follow(authority, [], authority.now_s - 1, log.objects)
 

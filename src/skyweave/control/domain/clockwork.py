@@ -120,19 +120,13 @@ def _earliest_s(ledger: Ledger, state: DirectiveState) -> int:
 
 
 def _schedule(ledger: Ledger, state: DirectiveState, from_s: int) -> None:
-    until_s = _until_s(ledger, state.proposal.directive, from_s)
-    if until_s is not None and until_s <= from_s:
+    """Set the start; the end stays as proposed, for no start comes before the proposed one."""
+    directive = state.proposal.directive
+    if directive.until_s is not None and directive.until_s <= from_s:
         return  # it lapses at its end, before it could begin
-    directive_id = state.proposal.directive.directive_id
-    ledger.directives[directive_id] = replace(state, from_s=from_s, until_s=until_s)
+    scheduled = replace(state, from_s=from_s, until_s=directive.until_s)
+    ledger.directives[directive.directive_id] = scheduled
     set_timer(ledger, state, Event.START, from_s)
-
-
-def _until_s(ledger: Ledger, directive: Directive, from_s: int) -> int | None:
-    longest_s = rules.route_of(ledger, directive).max_duration_s
-    if directive.until_s is None or longest_s is None:
-        return directive.until_s
-    return min(directive.until_s, from_s + longest_s)
 
 
 def _witnessed(ledger: Ledger, state: DirectiveState, at_s: int) -> None:
