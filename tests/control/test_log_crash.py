@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from tests.support import rfc6962
@@ -13,6 +14,7 @@ from tests.support.made_log import LOG_KEY, ORIGIN, append, make_log
 
 from skyweave.control.log import LogFolder, LogWriter, create_log, durable, fsck, verify_folder
 from skyweave.control.log.checkpoint import parse_checkpoint
+from skyweave.control.log.tiles import Tile
 from skyweave.errors import InputError, SkyweaveError
 
 # For each line it reads, forks a child that appends forever and says after each append what was
@@ -196,3 +198,34 @@ def test_a_folder_that_was_set_back_is_not_written_on(tmp_path):
     (tmp_path / "log/checkpoint").write_bytes(old)
     with pytest.raises(InputError, match="the folder was set back, restore all of it"):
         append(tmp_path / "log", [b"d"])
+
+
+def test_a_reader_beside_the_writer_always_finds_a_log_that_holds(tmp_path, full_counts):
+    """Partial tiles go when the full one is there: between looking for one and reading it, too."""
+    policy = make_log(tmp_path / "log", [b"x"])
+    done = threading.Event()
+
+    def write():
+        while not done.is_set():
+            with LogWriter(tmp_path / "log", LOG_KEY) as log:
+                for _ in range(40):
+                    log.append([b"entry"] * 7)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(400 if full_counts else 20):
+            assert not fsck(tmp_path / "log", policy).problems
+    finally:
+        done.set()
+        writer.join()
+
+
+def test_a_partial_tile_that_is_gone_is_found_in_the_full_one(tmp_path):
+    make_log(tmp_path / "log", [b"entry"] * 256)
+    partial = Tile(0, 0, 100)
+    name, content = LogFolder(tmp_path / "log").content_of(partial, 10**6)
+    assert name == "tile/0/000"
+    assert LogFolder(tmp_path / "log").tile(partial) == content[:3200]
+    with pytest.raises(InputError, match="No such file"):
+        LogFolder(tmp_path / "log").tile(Tile(0, 1, 100))

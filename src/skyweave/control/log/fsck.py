@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skyweave.control.log.checkpoint import Checkpoint
-from skyweave.control.log.durable import read_limited
 from skyweave.control.log.merkle import SubtreeHash, fold, leaf_hash, root
 from skyweave.control.log.store import CHECKPOINT, WITNESSED, LogFolder
 from skyweave.control.log.tiles import (
@@ -106,11 +105,8 @@ class _Check:
 
     def _compare(self, tile: Tile, levels: Sequence[Sequence[bytes]], size: int) -> None:
         """Compare a file with what the entries give, byte by byte."""
-        path = self.log.folder / tile.path
-        full = tile._replace(width=TILE_WIDTH).path
-        name = tile.path if path.is_file() else full  # one the partial tile grew into
+        name, content = self.log.content_of(tile, MAX_BUNDLE_BYTES)
         self.covered.add(name)
-        content = read_limited(self.log.folder / name, MAX_BUNDLE_BYTES, "a file of the log")
         expected = self._expected(tile, levels)
         if content != expected if name == tile.path else not content.startswith(expected):
             self._problem(name, f"not what the log's {size} entries give")

@@ -88,15 +88,30 @@ class LogFolder:
 
     def tile(self, tile: Tile) -> bytes:
         """Return a tile's hashes, from the full tile where the partial one is gone."""
-        return self._from_either(tile, HASH_BYTES * TILE_WIDTH)[: tile.width * HASH_BYTES]
+        _, content = self.content_of(tile, HASH_BYTES * TILE_WIDTH)
+        return content[: tile.width * HASH_BYTES]
 
     def bundle(self, tile: Tile) -> list[bytes]:
         """Return a bundle's entries."""
-        content = self._from_either(tile, MAX_BUNDLE_BYTES)
+        _, content = self.content_of(tile, MAX_BUNDLE_BYTES)
         entries = decode_bundle(content, str(self.folder / tile.path))
         if len(entries) < tile.width:
             raise self._short(tile)
         return entries[: tile.width]
+
+    def content_of(self, tile: Tile, limit: int) -> tuple[str, bytes]:
+        """Return the path and content of a tile's file, of the full one where the partial is gone.
+
+        The writer may remove it at any moment, so it is read first and missed afterwards.
+        """
+        full = tile._replace(width=TILE_WIDTH).path
+        what = f"{tile.width} items of the log; copy the log again"
+        try:
+            return tile.path, read_limited(self.folder / tile.path, limit, what)
+        except InputError:
+            if (self.folder / tile.path).exists() or not (self.folder / full).is_file():
+                raise
+        return full, read_limited(self.folder / full, limit, what)
 
     def entry(self, index: int, size: int) -> bytes:
         """Return one entry of a tree of `size` entries."""
@@ -118,13 +133,6 @@ class LogFolder:
         if len(content) != tile.width * HASH_BYTES:
             raise self._short(tile)
         return content
-
-    def _from_either(self, tile: Tile, limit: int) -> bytes:
-        path = self.folder / tile.path
-        full = self.folder / tile._replace(width=TILE_WIDTH).path
-        if not path.is_file() and full.is_file():
-            path = full
-        return read_limited(path, limit, f"{tile.width} items of the log; copy the log again")
 
     def _short(self, tile: Tile) -> InputError:
         path = self.folder / tile.path
