@@ -220,6 +220,9 @@ BELOW = {
         "emergency_suspend", {"cooldown_s": 30 * DAY_S - 1},
     ),
     "one organisation lifts a guarantee": ("lift_guarantee", {"needs": needs("council", 3, 1)}),
+    "a guarantee is lifted for more than 180 days": (
+        "lift_guarantee", {"max_duration_s": 180 * DAY_S + 1},
+    ),
     "a lifted guarantee does not come back": ("lift_guarantee", {"max_duration_s": None}),
     "the charter changes within 14 days": ("amend_charter", {"notice_s": 14 * DAY_S - 1}),
     "fewer than the root change the charter": ("amend_charter", {"needs": needs("root", 2, 2)}),
@@ -239,6 +242,53 @@ BELOW = {
 def test_no_charter_lets_it_happen_that(why):
     kind, fields = BELOW[why]
     refused(changed(routes=routes_with(kind, **fields)), f'route "{kind}" ({kind})')
+
+
+TWO = needs("council", 2, 2)
+NAMED = {"needs_instrument": True, "needs_publication": True}
+ORDERED = {"needs": needs("authority", 2, 1), **ORDER}
+AT_THE_FLOOR = {
+    "activate": {"needs": needs("council", 2, 1)},
+    "resume": {"needs": needs("council", 2, 1)},
+    "emergency_activate": {"needs": TWO, "max_duration_s": 72 * HOUR_S},
+    "suspend": {"needs": TWO, "notice_s": 72 * HOUR_S, "max_duration_s": 30 * DAY_S},
+    "restrict": {"needs": TWO, "notice_s": 72 * HOUR_S, "max_duration_s": 30 * DAY_S},
+    "exclude": {"needs": TWO, "notice_s": 72 * HOUR_S, "max_duration_s": 180 * DAY_S, **NAMED},
+    "emergency_suspend": {"needs": TWO, "max_duration_s": 24 * HOUR_S, "cooldown_s": 30 * DAY_S},
+    "lift_guarantee": {"needs": TWO, "max_duration_s": 180 * DAY_S},
+    "decided_not_to": {"needs": needs("council", 1, 1)},
+    "amend_charter": {"needs": needs("root", 3, 3), "notice_s": 14 * DAY_S},
+    "amend_region": {"needs": TWO, "notice_s": 72 * HOUR_S},
+    "amend_licence": {"needs": TWO, "notice_s": 72 * HOUR_S, **NAMED},
+    "amend_agreement": {"needs": needs("council", 2, 1)},
+}
+
+
+def test_a_charter_exactly_at_every_floor_is_sound():
+    """The floors stop abuse; they do not choose for the founders."""
+    routes = tuple(r.model_copy(update=AT_THE_FLOOR.get(r.route, {})) for r in made_routes())
+    charters.check_charter(changed(routes=routes))
+
+
+@pytest.mark.parametrize("kind", ["suspend", "restrict", "lift_guarantee", "amend_region"])
+def test_a_public_order_of_two_officials_may_decide(kind):
+    charters.check_charter(changed(routes=routes_with(kind, **ORDERED)))
+
+
+def test_an_order_may_exclude_and_end_a_licence():
+    routes = tuple(
+        r.model_copy(update=ORDERED) if r.route in ("exclude", "amend_licence") else r
+        for r in made_routes()
+    )
+    charters.check_charter(changed(routes=routes))
+
+
+def test_a_route_covers_another_only_where_it_meets_each_of_its_needs():
+    both = [*needs("operator", 1, 1), *needs("council", 2, 2)]
+    assert floors.covers(both, both)
+    assert floors.covers([*needs("operator", 2, 1), *needs("council", 3, 2)], both)
+    for fewer in (both[:1], both[1:], [both[0], *needs("council", 2, 1)]):
+        assert not floors.covers(fewer, both)
 
 
 @pytest.mark.parametrize(
