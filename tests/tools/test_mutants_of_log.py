@@ -3,6 +3,7 @@
 import pytest
 from tests.support.mutants import assert_killed
 
+LINES = "tests/control/test_log_lines.py"
 MERKLE = "tests/control/test_merkle.py"
 TAMPER = "tests/control/test_log_tamper.py"
 WITNESS = "tests/control/test_log_witness.py"
@@ -10,10 +11,10 @@ FUZZ = "tests/control/test_signed_input_fuzz.py"
 LOG = {
     "control.log.merkle": [MERKLE, TAMPER],
     "control.log.tiles": [TAMPER, WITNESS, FUZZ],
-    "control.log.proofs": [TAMPER, WITNESS],
-    "control.log.checkpoint": [WITNESS, TAMPER],
-    "control.log.trust": [WITNESS, TAMPER],
-    "control.log.verify": [WITNESS, TAMPER],
+    "control.log.proofs": [LINES, TAMPER, WITNESS],
+    "control.log.checkpoint": [LINES, WITNESS, TAMPER],
+    "control.log.trust": [LINES, WITNESS, TAMPER],
+    "control.log.verify": [LINES, WITNESS, TAMPER],
     "control.log.fsck": [TAMPER, WITNESS],
     "control.log.witness": [WITNESS],
     "control.log.store": [WITNESS, TAMPER],
