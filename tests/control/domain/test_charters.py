@@ -605,6 +605,17 @@ def test_while_agreements_are_in_force_guards_may_rise_and_ways_may_go():
         )
 
 
+def test_of_two_old_ways_the_weaker_is_the_measure_of_a_new_one():
+    strict = made_routes()[7].model_copy(update={"route": "strict", "needs": needs(people=5)})
+    old = changed(routes=(*made_routes(), strict))
+    new = changed(next_version(), routes=old.routes)
+    charters.check_amendment(old, new, [agreement(*FIVE[:2])])
+
+
+def test_a_version_of_the_same_second_follows():
+    charters.check_amendment(FIRST, next_version(created_s=FIRST.created_s))
+
+
 def test_who_gives_a_party_new_signers_needs_the_consent_of_its_agreements():
     """With two puppets for the hospital the others could lift the hospital's guarantee."""
     puppet = key_record("puppet", FIVE[2])

@@ -65,19 +65,16 @@ def role_of(
     return _role(name, keys, need)
 
 
-def root_quorum(
-    charter: Charter, key_ids: Iterable[str], at_s: int, revoked: Mapping[str, int] | None = None
-) -> threshold.Quorum:
-    """Return whether the keys that signed are the charter's root, and who is missing."""
-    role = role_of(charter, charter.root, revoked or {}, at_s)
+def root_quorum(charter: Charter, key_ids: Iterable[str], at_s: int) -> threshold.Quorum:
+    """Return whether the keys that signed a charter are its root, and who is missing."""
+    role = role_of(charter, charter.root, {}, at_s)
     votes = [
         threshold.Vote(
             key_id, charter.digest, charter.version, threshold.Choice.APPROVE, at_s, at_s + 1
         )
         for key_id in key_ids
     ]
-    last_entry = max((revoked or {}).values(), default=-1)
-    question = threshold.Question(charter.digest, charter.version, at_s, last_entry + 1)
+    question = threshold.Question(charter.digest, charter.version, at_s, at_entry=0)
     return threshold.evaluate(role, votes, question)
 
 
