@@ -69,6 +69,14 @@ def test_a_suspension_goes_its_way_only_with_votes_witnesses_and_notice(log, ami
     log.wait(DAY_S)
     log.witness()
     assert states(log, proposal)[-1] == "scheduled"
+    assert [step.why for step in state_of(log, proposal).story] == [
+        'proposed by "tidewire-2"',
+        "a vote to approve by tidewire-1",
+        "a vote to approve by amity-office-1",
+        "a vote to approve by harbour-hospitals-1",
+        f"approved by {', '.join(sorted(THREE, key=key_id))}",
+        "a quorum of witnesses has seen it",
+    ]
     start_s, end_s = approved_s + 3 * DAY_S, proposal.directive.until_s
     assert state_of(log, proposal, start_s - 1).state is State.SCHEDULED
     state = state_of(log, proposal, start_s)
@@ -519,6 +527,17 @@ def test_strangers_and_keys_out_of_their_time_sign_for_nothing(log, amity):
     log.wait(5 * 366 * DAY_S)
     log.request()
     assert "is not in its time" in why_ignored(log)
+
+
+@pytest.mark.parametrize(("at_s", "counts"), [(-1, False), (0, True), (99, True), (100, False)])
+def test_a_key_counts_from_its_first_second_to_its_last(at_s, counts):
+    span = {"not_before_s": NOON_S + DAY_S, "not_after_s": NOON_S + DAY_S + 100}
+    charter = made_charter()
+    keys = (*charter.keys[:-1], charter.keys[-1].model_copy(update=span))
+    log = MadeLog(charter.model_copy(update={"keys": keys}))
+    log.now_s = NOON_S + DAY_S + at_s
+    log.request(by=keys[-1].person)
+    assert (why_ignored(log) == "") is counts
 
 
 def test_a_signature_over_another_text_is_none(log, amity):

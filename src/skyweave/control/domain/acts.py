@@ -49,13 +49,12 @@ _FAILURE = Need(role="operator", people=2)
 def apply(ledger: Ledger, entry: LoggedEntry) -> None:
     """Let a logged document have its effect, or refuse it; time has been advanced to it."""
     model = DOCUMENTS.get(entry.envelope.payload_type)
-    act = _ACTS.get(model) if model is not None else None
-    if model is None or act is None:
+    if model is None:
         raise InputError(
             f'"{entry.envelope.payload_type[:80]}" is no document of an authority; sign it anew'
         )
     document = parse_document(entry.envelope.payload, model, model.kind)
-    act(ledger, document, entry)
+    _ACTS[model](ledger, document, entry)
 
 
 # Who signed
