@@ -98,11 +98,7 @@ def test_officials_order_a_region_dark_that_is_not_theirs(folder):
     return is_off(log)
 
 
-@attack(
-    Row.ONE_HAND,
-    without("control.domain.rules._refuse_overlong"),
-    weakened("control.domain.clockwork._until_s", lambda _, ledger, cut, from_s: cut.until_s),
-)
+@attack(Row.ONE_HAND, without("control.domain.rules._refuse_overlong"))
 def test_a_suspension_is_signed_for_a_year(folder):
     """What was agreed to for a month would last until nobody remembers why."""
     log, region = island()
@@ -196,7 +192,11 @@ def test_an_approval_that_was_taken_back_is_logged_again(folder):
     return is_off(log)
 
 
-@attack(Row.REPLAY, without("control.domain.rules._refuse_endless_collecting"))
+@attack(
+    Row.REPLAY,
+    without("control.domain.rules._refuse_endless_collecting"),
+    without("control.domain.rules._refuse_far_start"),
+)
 def test_approvals_are_collected_for_years(folder):
     """A half-signed cut would lie in a drawer as a threat."""
     log, region = island()
@@ -208,6 +208,17 @@ def test_approvals_are_collected_for_years(folder):
     log.wait(later_s)
     approved_by(log, proposal, *COUNCIL)
     return is_off(log)
+
+
+@attack(Row.REPLAY, without("control.domain.rules._refuse_far_start"))
+def test_a_cut_is_approved_today_for_a_day_years_ahead(folder):
+    """People would live under a cut that was decided when nobody thought of them."""
+    log, region = island()
+    ahead_s = 700 * DAY_S
+    starts_s = log.now_s + ahead_s
+    cut = {"from_s": starts_s, "until_s": starts_s + 20 * DAY_S}
+    approved_by(log, log.propose("suspend", region, "cut", **cut), *COUNCIL)
+    return is_off(log, at_s=starts_s + DAY_S)
 
 
 # Another text than was voted on
