@@ -4,20 +4,21 @@ import pytest
 from tests.support.mutants import assert_killed
 
 LINES = "tests/control/test_log_lines.py"
+FSCK = "tests/control/test_log_fsck.py"
 MERKLE = "tests/control/test_merkle.py"
 TAMPER = "tests/control/test_log_tamper.py"
 WITNESS = "tests/control/test_log_witness.py"
 FUZZ = "tests/control/test_signed_input_fuzz.py"
 LOG = {
     "control.log.merkle": [MERKLE, TAMPER],
-    "control.log.tiles": [TAMPER, WITNESS, FUZZ],
+    "control.log.tiles": [FSCK, TAMPER, WITNESS, FUZZ],
     "control.log.proofs": [LINES, TAMPER, WITNESS],
     "control.log.checkpoint": [LINES, WITNESS, TAMPER],
     "control.log.trust": [LINES, WITNESS, TAMPER],
     "control.log.verify": [LINES, WITNESS, TAMPER],
-    "control.log.fsck": [TAMPER, WITNESS],
+    "control.log.fsck": [FSCK, TAMPER, WITNESS],
     "control.log.witness": [WITNESS],
-    "control.log.store": [WITNESS, TAMPER],
+    "control.log.store": [FSCK, WITNESS, TAMPER],
 }
 
 
