@@ -136,6 +136,7 @@ def test_a_log_begins_grows_is_seen_and_verified(place):
     found = document("log", "verify", "NEW", "--genesis", genesis, "--now", utc(NOON_S + 60))
     assert (found["size"], found["genesis"], found["pinned"]) == (2, genesis, True)
     assert (found["objects"], found["withheld"], found["ignored"]) == (1, [], [])
+    assert found["notices"] == []
     assert found["witnessed"]["by"] == ["w0", "w1"]
     code, text = invoke("log", "verify", "NEW", "--now", utc(NOON_S + 60))
     assert code == 0

@@ -208,6 +208,10 @@ def log_verify(
         "objects": len(book.objects),
         "withheld": list(book.withheld),
         "ignored": [{"entry": each.entry, "why": each.why} for each in authority.ignored],
+        "notices": [
+            {"entry": each.entry, "at_utc": utc(each.at_s), "text": each.text}
+            for each in authority.notices
+        ],
     }
 
 

@@ -58,6 +58,8 @@ def verified(found: dict[str, Any]) -> None:
     print(f"objects: {found['objects']} published, {withheld} withheld until their day")
     for each in found["ignored"]:
         print(f"without effect: entry {each['entry']}: {each['why']}")
+    for each in found["notices"]:
+        print(f"note: entry {each['entry']}, {each['at_utc']}: {each['text']}")
 
 
 def checked(found: dict[str, Any]) -> None:
