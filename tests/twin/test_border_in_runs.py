@@ -183,7 +183,7 @@ def test_it_is_told_in_the_events_and_the_report_of_its_run(tmp_path):
 
 
 def test_explain_has_the_state_of_the_border_that_the_run_has(tmp_path):
-    system = leaving(tmp_path, OPEN)
+    system = leaving(tmp_path, OPEN, hours=1.5)
     for slot, notice in ((0, None), (200, "border_margin"), (300, "border_grace")):
         told = explain_slot(system, 0, slot)["policy"]
         assert told["warning"] == notice, slot

@@ -258,7 +258,7 @@ _SAID = {
     "not_listed": "the allow list of directive {by} lacks this terminal{until}",
     "restricted": "directive {by} restricts service here{until}",
     "active": "directive {by} has service on here{until}",
-    "closed": "nothing in the log has switched service on here, and what is not on is off",
+    "closed": "nothing in the log has service on here now, and what is not on is off",
     NO_PLACE: "its position is not known, so that nothing in the log applies to it",
     BORDER: "the terminal is, or may be, beyond the border of where {by} has service on",
 }

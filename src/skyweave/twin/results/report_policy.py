@@ -22,7 +22,7 @@ _RULES = {
     "not_listed": "Off: not on the allow list",
     "restricted": "Restricted",
     "active": "On",
-    "closed": "Off: never switched on",
+    "closed": "Off: nothing has it on",
     "border": "Restricted: beyond the border, for a time",
     "no_place": "None: the position was not known",
 }
