@@ -5,18 +5,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from skyweave.api.authority import LogSource
 from skyweave.api.parcels import Signer, made, read_limited, refuse_existing, sealed, written
-from skyweave.control.domain.documents import DAY_S, Request, canonical, digest_of
+from skyweave.control.domain.documents import DAY_S, Asker, Request, canonical, digest_of
 from skyweave.control.domain.state import Authority
 from skyweave.control.parcel import read_parcel
 from skyweave.errors import InputError
 
 MAX_TEXT_BYTES = 4 * 2**20
 MAX_SEALED_DAYS = 366
-KINDS = ("state", "regulator", "sponsor", "party", "private", "unknown")
+KINDS: tuple[str, ...] = get_args(Asker)
 
 _NONCE_BYTES = 16  # so that nobody finds a sealed text by hashing guesses
 

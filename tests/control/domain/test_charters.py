@@ -80,7 +80,6 @@ def key_of_small_life():
 
 
 CONTRADICTIONS = {
-    "it is of a format that nobody here knows": ({"format": "skyweave.charter.v2"}, "not known"),
     "it ends before it begins": ({"expires_s": NOON_S}, "change expires_s"),
     "it would hold for a life": ({"expires_s": NOON_S + 11 * 366 * DAY_S}, "ten years"),
     "a key ends before it begins": (

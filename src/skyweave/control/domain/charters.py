@@ -104,7 +104,6 @@ def check_charter(charter: Charter) -> None:
 
     The floors under each way of deciding (module `floors`) hold for every charter.
     """
-    _refuse_other_format(charter)
     _check_times(charter)
     _refuse_names_twice(charter)
     _refuse_a_key_twice(charter)
@@ -114,15 +113,6 @@ def check_charter(charter: Charter) -> None:
     _check_roles(charter)
     _check_needs(charter)
     floors.check_floors(charter, trust_of(charter))
-
-
-def _refuse_other_format(charter: Charter) -> None:
-    """What a later format means by its words is not known here."""
-    if charter.format != Charter.model_fields["format"].default:
-        raise InputError(
-            f'charter: format "{charter.format[:60]}" is not known; read it with the version of '
-            "skyweave that wrote it"
-        )
 
 
 def _check_times(charter: Charter) -> None:

@@ -8,7 +8,7 @@ bytes.  Times are whole seconds since 1970 UTC and spans are [from, until).  Lar
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import pydantic
 
@@ -27,6 +27,7 @@ MaybeText = Annotated[str, pydantic.Field(max_length=MAX_TEXT)]
 Time = Annotated[int, pydantic.Field(ge=0, le=MAX_TIME_S)]
 Duration = Annotated[int, pydantic.Field(ge=0, le=100 * 366 * DAY_S)]
 Count = Annotated[int, pydantic.Field(ge=1, le=1_000)]
+Asker = Literal["state", "regulator", "sponsor", "party", "private", "unknown"]
 RateBps = Annotated[int, pydantic.Field(ge=0, le=10**15)]
 
 
@@ -151,7 +152,7 @@ class Charter(Document):
 
     kind: ClassVar[str] = "charter"
 
-    format: str = "skyweave.charter.v1"
+    format: Literal["skyweave.charter.v1"] = "skyweave.charter.v1"
     version: Annotated[int, pydantic.Field(ge=1, le=10**6)]
     name: Text
     template: Slug
@@ -193,7 +194,7 @@ class RegionRecord(Document):
 
     kind: ClassVar[str] = "region"
 
-    format: str = "skyweave.region.v1"
+    format: Literal["skyweave.region.v1"] = "skyweave.region.v1"
     region_id: Slug
     version: Annotated[int, pydantic.Field(ge=1, le=10**6)]
     title: Text
@@ -220,7 +221,7 @@ class AgreementRecord(Document):
 
     kind: ClassVar[str] = "agreement"
 
-    format: str = "skyweave.agreement.v1"
+    format: Literal["skyweave.agreement.v1"] = "skyweave.agreement.v1"
     agreement_id: Slug
     version: Annotated[int, pydantic.Field(ge=1, le=10**6)] = 1
     title: Text
@@ -246,11 +247,11 @@ class Request(Document):
 
     kind: ClassVar[str] = "request"
 
-    format: str = "skyweave.request.v1"
+    format: Literal["skyweave.request.v1"] = "skyweave.request.v1"
     request_id: Slug
     received_s: Time
     asked_by: Text  # an office or organisation, not a private person's name
-    asked_by_kind: str  # state, regulator, sponsor, party, private, unknown
+    asked_by_kind: Asker
     channel: Text
     pressure: MaybeText = ""  # what was threatened or offered, "" where nothing was
     summary: MaybeText  # may be empty while sealed
@@ -263,7 +264,7 @@ class Directive(Document):
 
     kind: ClassVar[str] = "directive"
 
-    format: str = "skyweave.directive.v1"
+    format: Literal["skyweave.directive.v1"] = "skyweave.directive.v1"
     directive_id: Slug
     does: DirectiveKind
     route: Slug
@@ -298,7 +299,7 @@ class Proposal(Document):
 
     kind: ClassVar[str] = "proposal"
 
-    format: str = "skyweave.proposal.v1"
+    format: Literal["skyweave.proposal.v1"] = "skyweave.proposal.v1"
     directive: Directive
     impact: Digest | None = None  # of the published report; None where no cell changes
 
@@ -313,7 +314,7 @@ class Approval(Document):
 
     kind: ClassVar[str] = "approval"
 
-    format: str = "skyweave.approval.v1"
+    format: Literal["skyweave.approval.v1"] = "skyweave.approval.v1"
     directive_id: Slug
     question: Digest  # `Proposal.question`
     charter_version: int
@@ -327,7 +328,7 @@ class Withdrawal(Document):
 
     kind: ClassVar[str] = "withdrawal"
 
-    format: str = "skyweave.withdrawal.v1"
+    format: Literal["skyweave.withdrawal.v1"] = "skyweave.withdrawal.v1"
     directive_id: Slug
     reason: Text
 
@@ -337,7 +338,7 @@ class Lift(Document):
 
     kind: ClassVar[str] = "lift"
 
-    format: str = "skyweave.lift.v1"
+    format: Literal["skyweave.lift.v1"] = "skyweave.lift.v1"
     directive_id: Slug
     reason: Text
 
@@ -347,7 +348,7 @@ class Failure(Document):
 
     kind: ClassVar[str] = "failure"
 
-    format: str = "skyweave.failure.v1"
+    format: Literal["skyweave.failure.v1"] = "skyweave.failure.v1"
     directive_id: Slug
     reason: Text
 
@@ -357,7 +358,7 @@ class Revocation(Document):
 
     kind: ClassVar[str] = "revocation"
 
-    format: str = "skyweave.revocation.v1"
+    format: Literal["skyweave.revocation.v1"] = "skyweave.revocation.v1"
     key_id: KeyId
     reason: Text
 
@@ -367,7 +368,7 @@ class Listing(Document):
 
     kind: ClassVar[str] = "listing"
 
-    format: str = "skyweave.listing.v1"
+    format: Literal["skyweave.listing.v1"] = "skyweave.listing.v1"
     directive_id: Slug
     before: Digest
     after: Digest
