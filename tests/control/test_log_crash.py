@@ -10,9 +10,17 @@ import threading
 
 import pytest
 from tests.support import rfc6962
-from tests.support.made_log import LOG_KEY, ORIGIN, append, make_log
+from tests.support.made_log import LOG_KEY, LOG_VERIFIER, ORIGIN, append, make_log
 
-from skyweave.control.log import LogFolder, LogWriter, create_log, durable, fsck, verify_folder
+from skyweave.control.log import (
+    LogFolder,
+    LogWriter,
+    create_log,
+    durable,
+    fsck,
+    parse_policy,
+    verify_folder,
+)
 from skyweave.control.log.checkpoint import parse_checkpoint
 from skyweave.control.log.tiles import Tile
 from skyweave.errors import InputError, SkyweaveError
@@ -37,13 +45,14 @@ def die_writing():
     os.fsync, os.replace = counted(os.fsync), counted(os.replace)
     os.fdatasync = counted(os.fdatasync)
     Path.write_bytes = counted(Path.write_bytes)
-    with LogWriter(Path(sys.argv[1]), LOG_KEY) as log:
+    with LogWriter(Path(folder), LOG_KEY) as log:
         while True:
             size = log.checkpoint.size
             head = log.append([b"entry %d" % (size + n) for n in range(batch)])
             os.write(1, f"{head.size} {head.root.hex()}\\n".encode())
 for line in sys.stdin:
-    steps, batch = map(int, line.split())
+    steps, batch, folder = line.split(maxsplit=2)
+    steps, batch, folder = int(steps), int(batch), folder.strip()
     store._JOURNALLED_BATCHES = 20  # so that the files are flushed between appends, too
     child = os.fork()
     if child == 0:
@@ -54,9 +63,9 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def writers(tmp_path):
+def writers():
     """The process whose children write and die."""
-    command = [sys.executable, "-c", WRITER, str(tmp_path / "log")]
+    command = [sys.executable, "-c", WRITER]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["src", ".", *sys.path])}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -65,11 +74,11 @@ def writers(tmp_path):
         process.stdin.close()
 
 
-def killed(process, rng):
+def killed(process, folder, rng):
     """The checkpoints that a writer acknowledged before it was killed: (size, root) each."""
     # Few steps die in recovery or soon after; 400 let whole tiles grow between.
     most, batches = rng.choice(((12, (1, 260)), (30, (3, 90)), (400, (1, 2))))
-    process.stdin.write(f"{rng.randint(1, most)} {rng.choice(batches)}\n")
+    process.stdin.write(f"{rng.randint(1, most)} {rng.choice(batches)} {folder}\n")
     process.stdin.flush()
     lines = []
     while not lines or lines[-1][0] != "ended":
@@ -82,24 +91,29 @@ def test_no_crash_loses_an_acknowledged_entry_or_forks(
     tmp_path, writers, full_counts, record_figure
 ):
     rng = random.Random(4)
-    create_log(tmp_path / "log", ORIGIN, LOG_KEY)
-    policy = make_log(tmp_path / "other", [b"x"])
-    points, roots = 500 if full_counts else 25, {}
+    logs, points = (20, 25) if full_counts else (1, 25)  # kills of one log, each after the other
+    for number in range(logs):
+        assert_survives(tmp_path / f"log {number}", points, writers, rng)
+    record_figure("log: kill -9 points without loss or fork", logs * points, "", "500")
+
+
+def assert_survives(log, points, process, rng):
+    create_log(log, ORIGIN, LOG_KEY)
+    policy, roots = parse_policy(f"log {LOG_VERIFIER.text}\nquorum none\n".encode()), {}
     for _ in range(points):
-        said = killed(writers, rng)
+        said = killed(process, log, rng)
         # Every root the log ever signed, acknowledged or not, must stay the root of its size.
-        signed, _ = parse_checkpoint(LogFolder(tmp_path / "log").checkpoint())
+        signed, _ = parse_checkpoint(LogFolder(log).checkpoint())
         for size, root in [*said, (signed.size, signed.root.hex())]:
             assert roots.setdefault(size, root) == root, f"a fork at {size}"
-        with LogWriter(tmp_path / "log", LOG_KEY) as log:
-            assert log.checkpoint.size >= max(roots)
-            roots[log.checkpoint.size] = log.checkpoint.root.hex()
-        assert not fsck(tmp_path / "log", policy).problems
-    entries = verify_folder(tmp_path / "log", policy).entries
+        with LogWriter(log, LOG_KEY) as writer:
+            assert writer.checkpoint.size >= max(roots)
+            roots[writer.checkpoint.size] = writer.checkpoint.root.hex()
+        assert not fsck(log, policy).problems
+    entries = verify_folder(log, policy).entries
     assert entries == tuple(b"entry %d" % n for n in range(len(entries)))
     for size, root in roots.items():
         assert rfc6962.mth(entries[:size]).hex() == root
-    record_figure("log: kill -9 points without loss or fork", points, "", "500")
 
 
 def test_lost_power_takes_no_acknowledged_entry(tmp_path):
