@@ -13,6 +13,7 @@ from skyweave.control.domain.documents import (
     Charter,
     Directive,
     DirectiveKind,
+    FloorRecord,
     LicenceRecord,
     Need,
     Proposal,
@@ -29,7 +30,7 @@ from skyweave.policy.threshold import Question
 K = DirectiveKind
 
 MAX_COLLECTING_S = 180 * DAY_S  # how long a proposal may wait for approvals
-MAX_AHEAD_S = 366 * DAY_S  # from the proposal of a reduction to its start
+MAX_AHEAD_S = 366 * DAY_S  # from the proposal to the start
 MAX_EMBARGO_S = 30 * DAY_S  # of a protected region's geometry
 EMERGENCY_WITNESS_S = 3600  # an emergency activation lapses unless it is witnessed by then
 
@@ -309,7 +310,7 @@ def _refuse_passed(directive: Directive, route: Route, at_s: int) -> None:
 
 def _refuse_far_start(directive: Directive, at_s: int) -> None:
     """A cut that is approved today for some year to come would be a threat in a drawer."""
-    if directive.does.is_reduction and directive.from_s > at_s + MAX_AHEAD_S:
+    if directive.from_s > at_s + MAX_AHEAD_S:
         raise _refused(
             directive,
             f"starts more than {MAX_AHEAD_S // DAY_S} days from now; propose it nearer to its day",
@@ -596,6 +597,16 @@ def check_agreement(ledger: Ledger, record: AgreementRecord, at_s: int) -> None:
         ledger.region(region_id)
     if record.until_s <= max(record.from_s, at_s):
         raise InputError(f"{what}: ends before it begins; give a later end")
+    _refuse_impossible_floor(record.floor, what)
+
+
+def _refuse_impossible_floor(floor: FloorRecord, what: str) -> None:
+    """A floor that no snapshot takes would leave everybody without a policy."""
+    if not 0.0 <= (floor.availability or 0.0) <= 1.0 or (floor.latency_s or 0.0) < 0.0:
+        raise InputError(
+            f"{what}: floor: availability is a share from 0 to 1, latency_s is 0 or more; "
+            "correct it"
+        )
 
 
 # Rest between emergencies

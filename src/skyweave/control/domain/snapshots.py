@@ -189,21 +189,32 @@ class _Maker:
                 yield self._newest_list(directive, digests)
 
     def _newest_list(self, directive: Directive, digests: tuple[tuple[str, int], ...]) -> AllowList:
-        """Return the list after all changes but those that cut somebody off without notice."""
+        """Return the list after all changes but those that cut somebody off without notice.
+
+        A change that is no list changes nothing: its keeper alone must not stop a policy.
+        """
         newest = self._allow_list(directive, digests[0][0])
         for digest, at_s in digests[1:]:
-            changed = self._allow_list(directive, digest)
+            self._refuse_unknown_list(directive, digest)
+            try:
+                changed = self._allow_list(directive, digest)
+            except InputError:
+                continue
             if is_fair_change(newest, changed, at_s):
                 newest = changed
         return newest
 
-    def _allow_list(self, directive: Directive, digest: str) -> AllowList:
+    def _refuse_unknown_list(self, directive: Directive, digest: str) -> None:
         what = f'directive "{directive.directive_id}": allow list'
         if digest not in self.private:
             raise InputError(
                 f"{what}: not in this copy of the log, and without it nobody knows who is listed; "
                 "ask the log's keeper for it"
             )
+
+    def _allow_list(self, directive: Directive, digest: str) -> AllowList:
+        self._refuse_unknown_list(directive, digest)
+        what = f'directive "{directive.directive_id}": allow list'
         assert directive.until_s is not None  # a restriction always ends
         return parse_allow_list(
             content_of(self.private, digest, what),
