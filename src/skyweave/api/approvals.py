@@ -61,7 +61,7 @@ class Ballot:
         }
 
     def _objects(self) -> Mapping[str, bytes]:
-        return {**self.standing.book.objects, **self.question.objects}
+        return self.standing.objects(self.question.objects)
 
     def _before(self) -> list[Parcel]:
         """Return what must be logged before a vote: the proposal, where it is not yet."""

@@ -1,9 +1,10 @@
 """A log as signing commands read it: verified, replayed, and asked before anything is signed."""
 
-from collections.abc import Iterable
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from skyweave.api.parcels import read_limited
 from skyweave.control.domain.documents import Charter, KeyRecord, digest_of
@@ -59,8 +60,12 @@ class Standing:
         known = dict[str, bytes]()
         for parcel in parcels:
             known |= parcel.objects
-            found = follow(found, [parcel.envelope], self.now_s, {**self.book.objects, **known})
+            found = follow(found, [parcel.envelope], self.now_s, self.objects(known))
         return found
+
+    def objects(self, beside: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Return the log's published objects, read when asked for, and some beside them."""
+        return ChainMap(dict(beside), cast(MutableMapping[str, bytes], self.book.objects))
 
     def salt(self, given: Path | None) -> str:
         """Return the salt of hashed names, hexadecimal, from a file or what the keeper holds."""

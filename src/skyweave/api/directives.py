@@ -15,6 +15,7 @@ from skyweave.control.domain.documents import (
     DAY_S,
     Directive,
     DirectiveKind,
+    Document,
     Failure,
     LicenceRecord,
     Lift,
@@ -37,7 +38,7 @@ from skyweave.errors import InputError
 APPROVALS_DAYS = 14  # a proposal waits so long where its draft does not say
 
 _NONCE_BYTES = 32
-_ENDINGS = {"withdraw": Withdrawal, "lift": Lift, "fail": Failure}
+_ENDINGS: Mapping[str, type[Document]] = {"withdraw": Withdrawal, "lift": Lift, "fail": Failure}
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def show_impact(
     answer: dict[str, Any] = {
         "directive": proposal.directive.directive_id,
         "question": proposal.question,
-        "signed": impact_lines(proposal, {**standing.book.objects, **question.objects}),
+        "signed": impact_lines(proposal, standing.objects(question.objects)),
     }
     if exact and terminals is None:
         raise InputError("--exact counts a table of terminals; give it, as --terminals FLEET.csv")
