@@ -14,7 +14,12 @@ def public_key(text: str) -> PublicKey:
 
 def key_id_of(record: KeyRecord) -> str:
     """Return what a key is called."""
-    return public_key(record.public).key_id
+    return _key_id(record.public)
+
+
+@functools.lru_cache(maxsize=4096)
+def _key_id(text: str) -> str:
+    return public_key(text).key_id
 
 
 def records_of(charter: Charter) -> dict[str, KeyRecord]:
