@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("cryptography", reason="the extra control is not installed")
 
-from tests.support.made_charter import DAY_S, IMPACT, key
+from tests.support.made_charter import DAY_S, IMPACT, key, key_id, made_region
 from tests.support.signers_shell import Shell, copied
 
 from skyweave.control.domain.documents import Approval, Proposal, digest_of, parse_document
@@ -211,3 +211,78 @@ def test_a_parcel_s_document_is_what_was_signed(shell):
     write_parcel(shell.place / "w", Parcel(envelope))
     told = shell.refusal("log", "append", "LOG", "w", "--key", "log.key", "--now", shell.now)
     assert "sign" in told
+
+
+def test_nobody_s_words_steer_the_signer_s_terminal(shell):
+    """A reason that ends the line could forge the lines that follow, or hide those before."""
+    logged = parse_document(shell.log.signed[-1][1].payload, Proposal, "proposal")
+    reason = "Repair\x1b[2J\nmissing: nothing \u202e"
+    changes = {"directive_id": "sly", "reason": reason}
+    directive = logged.directive.model_copy(update=changes)
+    shell.log.append(Proposal(directive=directive, impact=logged.impact), "tidewire-2")
+    shell.keep()
+    text = shell.says("directive", "show", "LOG", "sly", "--now", shell.now)
+    assert "\\x1b[2J\\nmissing: nothing \\u202e" in text
+    assert not {"\x1b", "\u202e"} & set(text)
+
+
+def amended(shell, document, kind, **changes):
+    """Log a proposal, "change", that sets a new version of a document."""
+    digest = shell.log.put(document.encode())
+    proposal = shell.log.proposal(kind, shell.region, "change", replaces_by=digest, **changes)
+    shell.log.append(proposal, "tidewire-2")
+    shell.keep()
+    return shell.answer("directive", "show", "LOG", "change", "--now", shell.now)["directives"][0]
+
+
+def test_who_approves_a_new_charter_reads_what_it_changes(shell):
+    """A digest alone would let one line among hundreds halve the people that a cut takes."""
+    old = shell.log.charter
+    routes = tuple(
+        route.model_copy(update={"notice_s": 5 * DAY_S}) if route.route == "suspend" else route
+        for route in old.routes
+    )
+    gone = key_id("open-waters-2")
+    roles = tuple(
+        role.model_copy(update={"key_ids": tuple(k for k in role.key_ids if k != gone)})
+        for role in old.roles
+    )
+    keys = tuple(each for each in old.keys if each.person != "open-waters-2")
+    new = old.model_copy(update={"version": 2, "routes": routes, "roles": roles, "keys": keys})
+    digest = shell.log.put(new.encode())
+    words = amended_charter(shell, digest)
+    assert "to charter version 2, which ends" in " ".join(words)
+    assert "no longer signs: open-waters-2 of open-waters" in words
+    assert "route suspend: notice_s: 259200 becomes 432000" in words
+    assert any(line.startswith("role council: ") and "becomes" in line for line in words)
+    assert not any("exclude" in line for line in words)
+
+
+def amended_charter(shell, digest):
+    proposal = shell.log.proposal("amend_charter", None, "change", replaces_by=digest)
+    shell.log.append(proposal, "tidewire-2")
+    shell.keep()
+    found = shell.answer("directive", "show", "LOG", "change", "--now", shell.now)
+    return found["directives"][0]["words"]
+
+
+def test_who_approves_a_new_border_reads_how_many_cells_it_takes(shell):
+    wider = made_region("made", 1, 0)  # the box to the east
+    record = shell.region.model_copy(
+        update={"version": 2, "digest_of_region": wider.digest_of_region,
+                "geometry": shell.log.put(wider.encode()), "cells": int(wider.cells.size)}
+    )  # fmt: skip
+    found = amended(shell, record, "amend_region")
+    old = made_region("made", 0, 0).cells
+    both = len(set(old.tolist()) & set(wider.cells.tolist()))
+    line = f"adds {wider.cells.size - both} cells and takes {old.size - both} away"
+    assert line in found["words"]
+
+
+def test_nobody_approves_a_new_document_that_is_not_here(shell):
+    record = shell.region.model_copy(update={"version": 2, "title": "Bay"})
+    amended(shell, record, "amend_region")
+    (shell.place / "LOG" / "objects" / record.digest[7:]).unlink()
+    told = shell.refusal("approve", "LOG", "change", "--yes", "--key", "tidewire-1.key", "--out",
+                         "v", "--now", shell.now)  # fmt: skip
+    assert "is missing; copy objects" in told or "not published" in told

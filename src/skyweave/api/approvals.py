@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skyweave.api.amendments import refuse_unseen_amendment
 from skyweave.api.authority import LogSource, Standing, whose
 from skyweave.api.directives import Question, missing, question_of, state_of
 from skyweave.api.impacts import impact_lines, signed_impact
@@ -28,7 +29,7 @@ class Ballot:
         return {
             "directive": proposal.directive.directive_id,
             "question": proposal.question,
-            "words": directive_words(proposal.directive, self.standing.authority),
+            "words": directive_words(proposal.directive, self.standing.authority, self._objects()),
             "impact": impact_lines(proposal, self._objects()),
             **self._stands(self.standing.after(self._before())),
         }
@@ -39,7 +40,9 @@ class Ballot:
         charter, proposal = self.standing.authority.charter, self.question.proposal
         office = whose(charter, key)
         if decision == "approve":
-            signed_impact(proposal, self._objects())  # refused where it cannot be shown
+            # Nobody approves what could not be shown.
+            signed_impact(proposal, self._objects())
+            refuse_unseen_amendment(proposal.directive, self._objects())
         approval = Approval(
             directive_id=proposal.directive.directive_id,
             question=proposal.question,

@@ -91,7 +91,7 @@ def propose(
         **written(parcel, proposal, out),
         "directive": directive.directive_id,
         "question": proposal.question,
-        "words": directive_words(directive, authority),
+        "words": directive_words(directive, authority, objects),
         "impact": impact_lines(proposal, objects),
     }
 
@@ -252,7 +252,7 @@ def _told(
         "from_s": found.from_s,
         "until_s": found.until_s,
         "question": found.proposal.question,
-        "words": directive_words(directive, authority),
+        "words": directive_words(directive, authority, objects),
         "impact": impact_lines(found.proposal, objects),
         "missing": missing(found),
         "blocked_by": list(found.blocked_by),
@@ -267,7 +267,8 @@ def missing(found: DirectiveState) -> list[str]:
     """Return what is still missing to each quorum that an undecided directive needs."""
     if found.state not in UNDECIDED:
         return []
-    return [f"{quorum.role}: {text}" for quorum in found.quorums for text in quorum.missing]
+    texts = (f"{quorum.role}: {text}" for quorum in found.quorums for text in quorum.missing)
+    return [*dict.fromkeys(texts)]  # the roots of two charters may lack the same
 
 
 # What a draft leaves to the log

@@ -1,7 +1,8 @@
 """Documents in plain words: what a person reads before signing, and what the public reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from skyweave.api.amendments import amendment_words
 from skyweave.control.domain.documents import AgreementRecord, Directive, DirectiveKind
 from skyweave.control.domain.state import Authority, RegionVersion
 from skyweave.control.times import span
@@ -24,9 +25,15 @@ _VERBS = {
 }
 
 
-def directive_words(directive: Directive, authority: Authority) -> list[str]:
-    """Return what a directive says, a line each: what, when, why, by what right, for whom."""
-    return list(_directive_lines(directive, authority))
+def directive_words(
+    directive: Directive, authority: Authority, objects: Mapping[str, bytes]
+) -> list[str]:
+    """Return what a directive says, a line each: what, when, why, by what right, for whom.
+
+    `objects` hold the new document of an amendment.
+    """
+    amended = amendment_words(directive, authority, objects)
+    return [*_directive_lines(directive, authority), *amended]
 
 
 def _directive_lines(directive: Directive, authority: Authority) -> Iterator[str]:
