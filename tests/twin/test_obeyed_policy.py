@@ -22,6 +22,7 @@ from tests.support.made_policy import (
 )
 from tests.support.small_network import COLUMNS, PLACES, access_of, assert_same_service, content
 
+from skyweave.policy.allow_list import MIN_GRACE_S, AllowList, Listed, kit_hash
 from skyweave.policy.decision import NO_LIMIT_BPS, Rule, State, Terminal, decide
 from skyweave.policy.regions import cells_at
 from skyweave.policy.snapshot import Disabled, Kind, Subject, subject_hash
@@ -302,3 +303,37 @@ def test_a_scenario_without_a_policy_says_nothing_of_one(tmp_path):
     assert "decided_by" not in run.access
     assert "policy" not in explain_slot(obeying(tmp_path, None), 0, 0)
     assert content(tmp_path)  # the same scenario otherwise
+
+
+def test_kits_are_warned_when_they_leave_a_list_and_off_only_after_the_grace(tmp_path):
+    at_s = [START_S + slot * SLOT_S for slot in range(SLOTS)]
+    began_s = START_S - 10 * MIN_GRACE_S
+    spans = {
+        "new": (at_s[8], None), "leaves": (began_s, at_s[6]), "listed": (began_s, None),
+        "gone": (began_s, at_s[10] - MIN_GRACE_S),
+    }  # fmt: skip
+    kits = [
+        Listed(kit_hash(SALT, name), "standard", "fund", begin, end)
+        for name, (begin, end) in spans.items()
+    ]
+    listing = AllowList(
+        "r", "l-2", 2, SALT, at_s[8] - MIN_GRACE_S, START_S + 10**6,
+        tuple(sorted(kits, key=lambda kit: kit.kit_hash)),
+    )  # fmt: skip
+    policy = snapshot(region("r", disk(52.5, 13.4, 2)), directive(Kind.ACTIVATE, 1, "r"), listing)
+    terminals = [
+        {"id": name, "kit": name, "lat_deg": 52.5, "lon_deg": 13.4} for name in (*spans, "never")
+    ]
+    run = run_system(obeying(tmp_path, policy, terminals=terminals), tmp_path / "run")
+    off = run.access[run.access.policy_state == "off"]
+    assert set(off.reason) == {"roam_restricted"}
+    assert set(off.decided_by) == {"l-2"}
+    slots_off = {
+        name: found.slot.tolist() for name, found in off.groupby("terminal_id", observed=True)
+    }
+    assert slots_off == {"gone": list(range(10, SLOTS)), "never": list(range(8, SLOTS))}
+    warned = run.events[run.events.kind == "policy_warning"]
+    assert set(warned.after) == {"allow_list"}
+    assert dict(zip(warned.subject_id, warned.slot, strict=True)) == {
+        "new": 0, "gone": 0, "never": 0, "leaves": 6,
+    }  # fmt: skip
