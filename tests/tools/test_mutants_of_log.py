@@ -7,6 +7,7 @@ LINES = "tests/control/test_log_lines.py"
 FSCK = "tests/control/test_log_fsck.py"
 MERKLE = "tests/control/test_merkle.py"
 TAMPER = "tests/control/test_log_tamper.py"
+STORE = "tests/control/test_log_store.py"
 WITNESS = "tests/control/test_log_witness.py"
 FUZZ = "tests/control/test_signed_input_fuzz.py"
 LOG = {
@@ -18,7 +19,7 @@ LOG = {
     "control.log.verify": [LINES, WITNESS, TAMPER],
     "control.log.fsck": [FSCK, TAMPER, WITNESS],
     "control.log.witness": [WITNESS],
-    "control.log.store": [FSCK, WITNESS, TAMPER],
+    "control.log.store": [STORE, FSCK, WITNESS],
 }
 
 
