@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skyweave.api.amendments import refuse_unseen_amendment
 from skyweave.api.authority import LogSource, Standing, whose
 from skyweave.api.directives import Question, missing, question_of, state_of
 from skyweave.api.impacts import impact_lines, signed_impact
+from skyweave.api.new_documents import refuse_unseen_amendment
 from skyweave.api.parcels import Signer, refuse_existing, sealed, written
 from skyweave.api.words import directive_words
 from skyweave.control.domain.documents import DAY_S, Approval

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from skyweave.api.amendments import amendment_words
+from skyweave.api.new_documents import amendment_words
 from skyweave.control.domain.documents import AgreementRecord, Directive, DirectiveKind
 from skyweave.control.domain.state import Authority, RegionVersion
 from skyweave.control.times import span
