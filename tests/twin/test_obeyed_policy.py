@@ -22,6 +22,7 @@ from tests.support.made_policy import (
 )
 from tests.support.small_network import COLUMNS, PLACES, access_of, assert_same_service, content
 
+from skyweave.errors import InputError
 from skyweave.policy.allow_list import MIN_GRACE_S, AllowList, Listed, kit_hash
 from skyweave.policy.decision import NO_LIMIT_BPS, Rule, State, Terminal, decide
 from skyweave.policy.regions import cells_at
@@ -337,3 +338,13 @@ def test_kits_are_warned_when_they_leave_a_list_and_off_only_after_the_grace(tmp
     assert dict(zip(warned.subject_id, warned.slot, strict=True)) == {
         "new": 0, "gone": 0, "never": 0, "leaves": 6,
     }  # fmt: skip
+
+
+def test_no_file_of_a_run_holds_a_kit(tmp_path):
+    terminals = [{"id": "berlin", "kit": "KIT-SECRET-7", "lat_deg": 52.5, "lon_deg": 13.4}]
+    run = run_system(obeying(tmp_path, everywhere(), terminals=terminals), tmp_path / "run")
+    for path in run.folder.iterdir():
+        assert b"KIT-SECRET-7" not in path.read_bytes(), path.name
+    with pytest.raises(InputError, match=r'terminals\[0\].kit: expected') as refused:
+        obeying(tmp_path, None, terminals=[terminals[0] | {"kit": "KIT SECRET"}])
+    assert "SECRET" not in str(refused.value)

@@ -614,7 +614,7 @@ class Terminal(Section):
     @classmethod
     def _is_a_kit(cls, value: str) -> str:
         if not is_kit(value):
-            raise ValueError(f"kit: {KIT_ADVICE}")  # without the value: it names a dish
+            raise ValueError(KIT_ADVICE)  # without the value: it names a dish
         return value
 
     @model_validator(mode="after")
