@@ -146,9 +146,11 @@ def test_an_agreement_holds_up_to_the_last_of_its_cells(tmp_path):
     assert {each.decided_by for each in grace} == {"a-2"}
 
 
-def test_who_is_restricted_within_gets_no_more_beyond(tmp_path):
+@pytest.mark.parametrize("others", [[OPEN], []], ids=["switched-on", "only-restricted"])
+def test_who_is_restricted_within_gets_no_more_beyond(others, tmp_path):
     slow = directive(Kind.RESTRICT, 2, "r", max_down_bps=200_000, max_up_bps=None)
-    found = verdicts(leaving(tmp_path, OPEN, slow))
+    found = verdicts(leaving(tmp_path, *others, slow))
+    assert (found[0].rule, found[0].notice) == ("restricted", "")
     grace = {
         (each.max_down_bps, each.max_up_bps) for each in found if each.notice == "border_grace"
     }
