@@ -75,7 +75,7 @@ def init(
 @log_app.command()
 def append(
     folder: LogFolder,
-    parcels: Annotated[list[Path], typer.Argument(metavar="PARCEL...", help="Signed parcels.")],
+    parcels: Annotated[list[Path], typer.Argument(metavar="PARCEL", help="Signed parcels.")],
     key: KeyFile,
     witness: Annotated[
         list[str] | None,
