@@ -791,8 +791,12 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("guarantee", BROKEN)
-def test_each_invariant_notices_when_its_rule_is_taken_away(guarantee, remembered, monkeypatch):
+def test_each_invariant_notices_when_its_rule_is_taken_away(
+    guarantee, remembered, full_counts, monkeypatch
+):
     """An invariant that nothing can break would hold nothing."""
+    if not full_counts:
+        pytest.skip("full counts only: it takes long to stumble on the gap")
     monkeypatch.setattr(*BROKEN[guarantee])
     with pytest.raises(AssertionError, match=r"G[1-4]: "):
         run_council(60, 40)
