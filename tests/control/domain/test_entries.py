@@ -1,6 +1,7 @@
 """Entries: one spelling each, and a keeper's clock that witnesses box in."""
 
 import pytest
+from tests.support.made_charter import NOON_S, MadeLog
 
 from skyweave.control.domain.entries import (
     CLOCK_TOLERANCE_S,
@@ -10,7 +11,6 @@ from skyweave.control.domain.entries import (
     parse_entry,
 )
 from skyweave.errors import InputError
-from tests.support.made_charter import NOON_S, MadeLog
 
 
 @pytest.fixture(scope="module")
