@@ -70,8 +70,10 @@ def test_one_person_alone_takes_nobody_off_the_air(shell):
 
 
 def test_the_quorum_schedules_it_after_the_notice(shell):
-    for name in ("tidewire-1", "amity-office-1", "harbour-hospitals-1"):
-        vote(shell, name)
+    names = ("tidewire-1", "amity-office-1", "harbour-hospitals-1")
+    for name in names:
+        shell.signed(*APPROVE, by=name, out=f"{name}.vote")
+    shell.append(*(f"{name}.vote" for name in names))
     found = state(shell)
     assert found["state"] == "scheduled"
     approved_s = next(s["at_s"] for s in found["story"] if s["state"] == "approved")

@@ -218,9 +218,10 @@ def test_a_kit_is_added_at_once_and_removed_with_notice(shell):
     (shell.place / "more.csv").write_text("kit,class,sponsor\nKIT-2,standard,\n")
     shell.signed(*LISTED, by="tidewire-2")
     shell.append("out.parcel")
-    for name in ("tidewire-1", "amity-office-1", "harbour-hospitals-1"):
+    names = ("tidewire-1", "amity-office-1", "harbour-hospitals-1")
+    for name in names:
         shell.signed("approve", "LOG", "listed", "--yes", by=name, out=f"{name}.parcel")
-        shell.append(f"{name}.parcel")
+    shell.append(*(f"{name}.parcel" for name in names))
     words = ("directive", "list", "LOG", "listed")
     early = ("--remove", "KIT-1", "--reason", "Stolen", "--appeal", "Court", "--days", "3",
              "--key", "tidewire-1.key", "--out", "never", "--now", shell.now)  # fmt: skip
@@ -261,3 +262,67 @@ def test_a_redrawn_region_takes_effect_by_amendment(shell):
     assert directive.replaces_by in parcel.objects
     assert len(parcel.objects) == 2  # the new record and its geometry
     shell.append("redraw.parcel")
+
+
+LICENSED = """
+id = "on-2"
+kind = "activate"
+region = "bay"
+reason = "The licence is here"
+
+[licence]
+administration = "AMY"
+instrument = "Port Amity Gazette 15"
+from = 2026-11-22T00:00:00Z
+until = 2028-11-22T00:00:00Z
+"""
+
+
+def test_an_activation_brings_the_licence_that_it_relies_on(shell):
+    shell.log.region("bay", 1, 0, needs_licence=True)
+    shell.keep()
+    (shell.place / "on.toml").write_text(LICENSED)
+    words = ("directive", "propose", "LOG", "on.toml", "--terminals", "fleet.csv")
+    directive = directive_in(shell.signed(*words, by="tidewire-2"))
+    assert directive.administration == "AMY"
+    assert directive.licence.instrument == "Port Amity Gazette 15"
+    assert directive.licence.status == "valid"
+    shell.append("out.parcel")
+    (found,) = shell.answer("directive", "show", "LOG", "on-2", "--now", shell.now)["directives"]
+    assert "authority:AMY: 0 of 1 people" in found["missing"]
+    line = "licence of AMY, valid: Port Amity Gazette 15, from 2026-11-22T00:00:00Z until 2028-11"
+    assert any(each.startswith(line) for each in found["words"])
+    without = LICENSED.partition("[licence]")[0]
+    (shell.place / "on.toml").write_text(without.replace("on-2", "on-3"))
+    told = shell.refusal(*words, "--key", "tidewire-2.key", "--out", "no", "--now", shell.now)
+    assert "licence" in told or "administration" in told
+
+
+EXCLUDE = (*PROPOSE, "--id", "out", "--kind", "exclude", "--region", "port-amity", "--days", "90",
+           "--reason", "By law")  # fmt: skip
+
+
+def test_an_exclusion_names_its_law_and_where_it_stands(shell):
+    told = shell.refusal(*EXCLUDE, "--key", "tidewire-1.key", "--out", "no", "--now", shell.now)
+    assert "instrument" in told
+    words = (*EXCLUDE, "--instrument", "Gazette 16", "--publication", "https://gazette.example/16")
+    directive = directive_in(shell.signed(*words, by="tidewire-1"))
+    assert (directive.instrument, directive.publication) == (
+        "Gazette 16", "https://gazette.example/16",
+    )  # fmt: skip
+
+
+def test_an_agreement_in_the_way_is_named_to_those_who_sign(shell):
+    shell.log.agreement(shell.region)
+    shell.keep()
+    words = ("--instrument", "Gazette 16", "--publication", "https://gazette.example/16")
+    shell.signed(*EXCLUDE, *words, by="tidewire-2")
+    shell.append("out.parcel")
+    names = ("tidewire-1", "amity-office-1", "open-waters-1")
+    for name in names:
+        shell.signed("approve", "LOG", "out", "--yes", by=name, out=f"{name}.vote")
+    shell.append(*(f"{name}.vote" for name in names))
+    (found,) = shell.answer("directive", "show", "LOG", "out", "--now", shell.now)["directives"]
+    assert found["state"] == "blocked"
+    assert found["blocked_by"] == ["a-17"]
+    assert "blocked by: a-17" in shell.says("directive", "show", "LOG", "out", "--now", shell.now)

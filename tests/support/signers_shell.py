@@ -10,6 +10,7 @@ from tests.support.made_charter import key
 from typer.testing import CliRunner
 
 from skyweave.cli.app import app
+from skyweave.control.book import BookWriter
 from skyweave.control.parcel import read_parcel
 from skyweave.control.signing.keys import save_private_key
 from skyweave.control.times import utc
@@ -89,14 +90,17 @@ class Shell:
         return read_parcel(self.place / out)
 
     def append(self, *parcels):
-        """Let the keeper append parcels by the command, and witnesses see them."""
-        self.says("log", "append", "LOG", *parcels, "--key", "log.key", "--now", self.now)
-        for parcel in parcels:
-            held = read_parcel(self.place / parcel)
-            self.log.objects |= held.objects
-            self.log.append_envelope(held.envelope)
-        self.log.written = len(self.log.signed)
-        self.log.see()
+        """Let the keeper append parcels, and two witnesses see them."""
+        log = self.log
+        with BookWriter(log.folder, key("log")) as writer:
+            for parcel in parcels:
+                held = read_parcel(self.place / parcel)
+                writer.append([held.envelope], held.objects, held.private, log.now_s)
+                log.objects |= held.objects
+                log.append_envelope(held.envelope)
+            for number in (0, 1):
+                writer.cosign(log.carrier(number), f"w{number}")
+        log.written = len(log.signed)
 
     def _run(self, words):
         return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
