@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from tests.support.kept_log import keep
+from tests.support.log_folder import keep
 from tests.support.made_charter import DAY_S, NOON_S, SALT, MadeLog
 from tests.support.small_network import content
 

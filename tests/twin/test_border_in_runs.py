@@ -146,10 +146,9 @@ def test_an_agreement_holds_up_to_the_last_of_its_cells(tmp_path):
     assert {each.decided_by for each in grace} == {"a-2"}
 
 
-@pytest.mark.parametrize("others", [[OPEN], []], ids=["switched-on", "only-restricted"])
-def test_who_is_restricted_within_gets_no_more_beyond(others, tmp_path):
+def test_who_is_restricted_within_gets_no_more_beyond(tmp_path):
     slow = directive(Kind.RESTRICT, 2, "r", max_down_bps=200_000, max_up_bps=None)
-    found = verdicts(leaving(tmp_path, *others, slow))
+    found = verdicts(leaving(tmp_path, OPEN, slow))
     assert (found[0].rule, found[0].notice) == ("restricted", "")
     grace = {
         (each.max_down_bps, each.max_up_bps) for each in found if each.notice == "border_grace"
@@ -200,7 +199,7 @@ def plain_walk(system, policy):
     way, utc, rules = system.terminals.tracks[0], system.grid.utc, BorderRules()
     who = Terminal("convoy", "aid", "standard", "kit-1")
     place, state, home, found = way.at(utc), None, 0, []
-    serves = (Kind.ACTIVATE, Kind.RESUME, Kind.EMERGENCY_ACTIVATE, Kind.RESTRICT)
+    serves = (Kind.ACTIVATE, Kind.RESUME, Kind.EMERGENCY_ACTIVATE)
     for slot in range(system.slots):
         at_s = START_S + slot * SLOT_S
         here = float(place.lat_deg[slot]), float(place.lon_deg[slot])

@@ -345,6 +345,6 @@ def test_no_file_of_a_run_holds_a_kit(tmp_path):
     run = run_system(obeying(tmp_path, everywhere(), terminals=terminals), tmp_path / "run")
     for path in run.folder.iterdir():
         assert b"KIT-SECRET-7" not in path.read_bytes(), path.name
-    with pytest.raises(InputError, match=r'terminals\[0\].kit: expected') as refused:
+    with pytest.raises(InputError, match=r"terminals\[0\].kit: expected") as refused:
         obeying(tmp_path, None, terminals=[terminals[0] | {"kit": "KIT SECRET"}])
     assert "SECRET" not in str(refused.value)

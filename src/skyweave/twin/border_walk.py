@@ -48,7 +48,7 @@ from skyweave.twin.verdicts import (
 
 CodeArray = NDArray[np.int32]
 
-_SERVES = (Kind.ACTIVATE, Kind.RESUME, Kind.EMERGENCY_ACTIVATE, Kind.RESTRICT)
+_SERVES = (Kind.ACTIVATE, Kind.RESUME, Kind.EMERGENCY_ACTIVATE)
 
 _NOTICES = {
     Level.WARNED: Notice.MARGIN,

@@ -262,13 +262,14 @@ _SAID = {
     NO_PLACE: "its position is not known, so that nothing in the log applies to it",
     BORDER: "the terminal is, or may be, beyond the border of where {by} has service on",
 }
+_SPARE = ("excluded", "suspended", "not_listed")  # and leave the lifeline class its rate
 _CUT_AT_BORDER = "the terminal left the area in which service is on, and its grace is over"
 
 
 def _sentence(verdict: Verdict) -> str:
     if verdict.rule == BORDER and verdict.state is State.OFF:
         return _CUT_AT_BORDER
-    is_spared = verdict.rule == "suspended" and verdict.state is not State.OFF
+    is_spared = verdict.rule in _SPARE and verdict.state is not State.OFF
     return _SAID[verdict.rule] + (", but for the lifeline class" if is_spared else "")
 
 

@@ -28,7 +28,9 @@ _RULES = {
 }
 _OTHERWISE = {
     ("border", "off"): "Off: left the area of service",
+    ("excluded", "restricted"): "Excluded, but for the lifeline class",
     ("suspended", "restricted"): "Suspended, but for the lifeline class",
+    ("not_listed", "restricted"): "Not on the allow list, but of the lifeline class",
 }
 
 
