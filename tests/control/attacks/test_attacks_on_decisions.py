@@ -145,7 +145,7 @@ def test_a_guarantee_is_kept_in_name_and_throttled_to_nothing(folder):
 
 @attack(
     Row.ONE_HAND,
-    weakened("policy.decision._lifeline", lambda _, cut: decide(policy(), CLINIC, 0, NOW_S)),
+    weakened("policy.decision._lifeline", lambda _, *cut: decide(policy(), CLINIC, 0, NOW_S)),
 )
 def test_a_suspension_takes_the_lifeline_too(folder):
     """A ship in distress could not send a line of text."""

@@ -15,6 +15,7 @@ from tests.support.made_impact import (
     table_of,
 )
 
+from skyweave.api.log import log_verify
 from skyweave.control.book import Book, examine
 from skyweave.control.domain.entries import encode_entry, logged_entries
 from skyweave.control.domain.geometry import geometry_of
@@ -119,6 +120,14 @@ def test_a_witness_with_a_slow_clock_spoils_the_log(folder):
     with suppress(InputError):
         log.see(now_s=log.now_s - DAY_S)
     return not examine(log.folder)
+
+
+@attack(Row.FREEZE, without("api.log._refuse_stale"))
+def test_a_copy_of_last_month_is_given_out_as_the_newest(folder):
+    """Those who ask would not hear that the cut was lifted, or that one is coming."""
+    log = kept(folder)
+    found = log_verify(log.folder, max_age_s=7 * DAY_S, now_s=log.now_s + 30 * DAY_S)
+    return found["size"] == 2
 
 
 # What is published about people

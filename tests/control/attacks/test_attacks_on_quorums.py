@@ -268,6 +268,12 @@ def test_the_report_is_replaced_after_it_was_signed(folder):
         "control.signing.dsse.pre_authentication_encoding",
         lambda original, kind, payload: original("document", payload),
     ),
+    weakened(
+        "control.domain.acts.parse_document",
+        lambda original, content, model, source: original(
+            content.replace(b"withdrawal.v1", b"lift.v1"), model, source
+        ),
+    ),
 )
 def test_what_was_signed_as_one_thing_is_logged_as_another(folder):
     """A suspension would end by a paper that somebody signed to take back a mere proposal."""
