@@ -101,14 +101,40 @@ def test_a_suspension_takes_precedence_over_an_activation(kind):
     assert found == Decision(Rule.SUSPENDED, Reason.CELL_IS_DISABLED, 0, 0, "d2", 2)
 
 
-def test_a_suspension_leaves_the_lifeline():
-    lifeline = replace(HOSPITAL, service_class="lifeline")
-    suspension = directive(Kind.SUSPEND, 2)
-    found = asked(snapshot(suspension), lifeline)
-    assert found == Decision(Rule.SUSPENDED, None, LIFELINE_BPS, LIFELINE_BPS, "d2", 2)
+LIFELINE = replace(HOSPITAL, service_class="lifeline")
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"), [(Kind.SUSPEND, Rule.SUSPENDED), (Kind.EXCLUDE, Rule.EXCLUDED)]
+)
+def test_a_cut_leaves_the_lifeline(kind, rule):
+    found = asked(snapshot(ACTIVE, directive(kind, 2)), LIFELINE)
+    assert found == Decision(rule, None, LIFELINE_BPS, LIFELINE_BPS, "d2", 2)
     assert found.state is State.RESTRICTED
-    without = replace(suspension, spares_lifeline=False)
-    assert asked(snapshot(without), lifeline).state is State.OFF
+
+
+def test_an_exclusion_takes_the_lifeline_only_where_its_instrument_says_so():
+    exclusion = directive(Kind.EXCLUDE, 2, spares_lifeline=False)
+    found = asked(snapshot(ACTIVE, exclusion), LIFELINE)
+    assert found == Decision(Rule.EXCLUDED, Reason.BLOCKED_AREA, 0, 0, "d2", 2)
+
+
+def test_a_lifeline_does_not_outlast_the_licence():
+    policy = snapshot(ACTIVE, directive(Kind.EXCLUDE, 2), regions=(region(licences=()),))
+    assert asked(policy, LIFELINE).state is State.OFF
+
+
+@pytest.mark.parametrize("kind", [Kind.SUSPEND, Kind.EXCLUDE, Kind.RESTRICT])
+def test_what_takes_service_never_starts_it(kind):
+    """The quorum of a restriction would else be a second, smaller way to switch a region on."""
+    for terminal in (HOSPITAL, LIFELINE):
+        assert asked(snapshot(directive(kind, 2)), terminal).state is State.OFF
+
+
+def test_an_allow_list_leaves_the_lifeline_to_who_is_not_listed():
+    listing = AllowList("r", "d2", 2, SALT, NOW_S - MIN_GRACE_S, NOW_S + 10)
+    found = asked(snapshot(ACTIVE, allow_lists=(listing,)), LIFELINE)
+    assert found == Decision(Rule.NOT_LISTED, None, LIFELINE_BPS, LIFELINE_BPS, "d2", 2)
 
 
 @pytest.mark.parametrize(("entry", "is_on"), [(1, False), (3, True)])
@@ -357,12 +383,17 @@ def model(policy, who, cell, at_s):
             covering += [] if lifted or waived else [a]
     covering.sort(key=lambda a: (-a.floor.down_bps, -a.floor.up_bps, a.entry))
     broken = covering[0].agreement_id if covering else ""
-    if of[Kind.EXCLUDE]:
-        return 0, of[Kind.EXCLUDE][0].directive_id, 0, 0, broken, 0
     mine = [r for r in policy.regions if r.region_id in inside]
     valid = [x for r in mine for x in r.licences
              if x.status == "valid" and (x.until_s or at_s + 1) > at_s]  # fmt: skip
-    if mine and all(r.needs_licence for r in mine) and not valid:
+    unlicensed = bool(mine) and all(r.needs_licence for r in mine) and not valid
+    on = [d for d in first if d.kind in ("activate", "resume", "emergency_activate")]
+    lifeline = 64_000 if on and who.service_class == "lifeline" else 0
+    if of[Kind.EXCLUDE]:
+        d = of[Kind.EXCLUDE][0]
+        rate = lifeline if d.spares_lifeline and not unlicensed else 0
+        return 0, d.directive_id, rate, rate, broken, 0
+    if unlicensed:
         return 1, "", 0, 0, broken, 0
     caps = sorted(
         (no_limit if d.max_down_bps is None else d.max_down_bps,
@@ -379,8 +410,9 @@ def model(policy, who, cell, at_s):
             return 3, each.directive_id, 0, 0, "", 0
     for d in first:
         if d.kind in ("suspend", "emergency_suspend"):
-            rate = 64_000 if d.spares_lifeline and who.service_class == "lifeline" else 0
-            return 4, d.directive_id, rate, rate, "", 0
+            return 4, d.directive_id, lifeline, lifeline, "", 0
+    if not on:
+        return 5, "", 0, 0, "", 0
     lists = [x for x in policy.allow_lists
              if x.region_id in inside and x.from_s <= at_s < x.until_s]  # fmt: skip
     graces, listed = [], False
@@ -391,14 +423,11 @@ def model(policy, who, cell, at_s):
         graces.append(max(*since, x.from_s) + MIN_GRACE_S)
     until = max(graces, default=0)
     if lists and not listed and at_s >= until:
-        return 5, lists[0].directive_id, 0, 0, "", 0
+        return 6, lists[0].directive_id, lifeline, lifeline, "", 0
     warned = until if lists and not listed else 0
     if caps:
-        return 6, caps[0][3], down, up, "", warned
-    for d in first:
-        if d.kind in ("activate", "resume", "emergency_activate"):
-            return 7, d.directive_id, no_limit, no_limit, "", warned
-    return 8, "", 0, 0, "", 0
+        return 7, caps[0][3], down, up, "", warned
+    return 8, on[0].directive_id, no_limit, no_limit, "", warned
 
 
 def told(found):

@@ -3,11 +3,14 @@
     1  exclusion, or no valid licence        off
     2  an agreement covers it, not lifted    on, at least at its floor
     3  terminal or account disabled          off
-    4  suspension                            off; the lifeline class keeps the lifeline rate
-    5  allow list without it                 off after the grace
-    6  restriction                           on, at most at its rate
-    7  activation                            on
-    8  nothing                               off: closed by default
+    4  suspension                            off
+    5  no activation                         off: closed by default
+    6  allow list without it                 off after the grace
+    7  restriction                           on, at most at its rate
+    8  activation                            on
+
+Where an activation holds, exclusions, suspensions and allow lists leave the lifeline class its
+rate, unless an exclusion's instrument forbids it.  None of them starts service.
 
 Of several records of one rule the earliest in the log decides, of restrictions the tightest (down
 before up), of agreements the highest floor.  A resumption ends suspensions and restrictions of
@@ -63,10 +66,10 @@ class Rule(IntEnum):
     GUARANTEED = 2
     DISABLED = 3
     SUSPENDED = 4
-    NOT_LISTED = 5
-    RESTRICTED = 6
-    ACTIVE = 7
-    CLOSED = 8
+    CLOSED = 5
+    NOT_LISTED = 6
+    RESTRICTED = 7
+    ACTIVE = 8
 
 
 class State(StrEnum):
@@ -114,7 +117,11 @@ def decide(snapshot: Snapshot, terminal: Terminal, cell: int, at_s: int) -> Deci
     """Return the decision for a terminal in a cell (0: not known) at a time, s since 1970 UTC."""
     here = _Here(snapshot, terminal, cell, at_s)
     guarantee = here.guarantee()
+    activation = here.first(*_ACTIVATES)
+    has_lifeline = activation is not None and terminal.service_class == LIFELINE_CLASS
     if excluded := here.first(Kind.EXCLUDE):
+        if has_lifeline and excluded.spares_lifeline and not here.is_unlicensed():
+            return _lifeline(Rule.EXCLUDED, excluded, guarantee)
         return _off(Rule.EXCLUDED, excluded, guarantee)
     if here.is_unlicensed():
         return _off(Rule.UNLICENSED, None, guarantee)
@@ -124,17 +131,16 @@ def decide(snapshot: Snapshot, terminal: Terminal, cell: int, at_s: int) -> Deci
     if disabled := here.disabled():
         return _off(Rule.DISABLED, disabled)
     if suspension := here.first(*_SUSPENDS):
-        spared = suspension.spares_lifeline and terminal.service_class == LIFELINE_CLASS
-        return _lifeline(suspension) if spared else _off(Rule.SUSPENDED, suspension)
+        return (_lifeline if has_lifeline else _off)(Rule.SUSPENDED, suspension)
+    if activation is None:
+        return _off(Rule.CLOSED, None)
     listing, until_s = here.missing_listing()
     if listing and at_s >= until_s:
-        return _off(Rule.NOT_LISTED, listing)
+        return (_lifeline if has_lifeline else _off)(Rule.NOT_LISTED, listing)
     warned_until_s = until_s if listing else 0
     if restriction:
         return _on(Rule.RESTRICTED, restriction, *_rates(restriction), warned_until_s)
-    if activation := here.first(*_ACTIVATES):
-        return _on(Rule.ACTIVE, activation, NO_LIMIT_BPS, NO_LIMIT_BPS, warned_until_s)
-    return _off(Rule.CLOSED, None)
+    return _on(Rule.ACTIVE, activation, NO_LIMIT_BPS, NO_LIMIT_BPS, warned_until_s)
 
 
 Record = Directive | Agreement | Disabled | AllowList
@@ -151,8 +157,10 @@ def _on(rule: Rule, record: Record, down_bps: int, up_bps: int, warned_until_s: 
     return Decision(rule, None, down_bps, up_bps, by, entry, "", warned_until_s)
 
 
-def _lifeline(suspension: Directive) -> Decision:
-    return _on(Rule.SUSPENDED, suspension, LIFELINE_BPS, LIFELINE_BPS, 0)
+def _lifeline(rule: Rule, record: Record | None, breached: Agreement | None = None) -> Decision:
+    by, entry = _name(record)
+    broken = breached.agreement_id if breached else ""
+    return Decision(rule, None, LIFELINE_BPS, LIFELINE_BPS, by, entry, broken)
 
 
 def _guaranteed(agreement: Agreement, restriction: Directive | None) -> Decision:
@@ -355,20 +363,21 @@ class _Everywhere:
         """Return the answers, laid from the last rule to the first."""
         answers = _Answers(len(self.terminals))
         restriction = self.top([d for d in self.directives if d.kind is Kind.RESTRICT], _tightest)
-        answers.lay(Rule.ACTIVE, self.first(*_ACTIVATES), self.limits())
-        answers.lay(Rule.RESTRICTED, restriction, self.limits(restriction))
-        self._lay_listing(answers)
-        suspension = self.first(*_SUSPENDS)
-        answers.lay(Rule.SUSPENDED, suspension)
-        is_spared = self.terminals.is_lifeline & _at(self._spares(), suspension, False)
-        lifeline_bps = np.full(len(self.terminals), LIFELINE_BPS)
-        answers.lay(Rule.SUSPENDED, np.where(is_spared, suspension, -1), (lifeline_bps,) * 2)
+        activation = self.first(*_ACTIVATES)
+        is_active = activation >= 0
+        has_lifeline = is_active & self.terminals.is_lifeline
+        answers.lay(Rule.ACTIVE, activation, self.limits())
+        answers.lay(Rule.RESTRICTED, np.where(is_active, restriction, -1), self.limits(restriction))
+        self._lay_listing(answers, has_lifeline)
+        answers.lay_sparing(Rule.SUSPENDED, self.first(*_SUSPENDS), has_lifeline)
         answers.lay(Rule.DISABLED, self.disabled())
         guarantee = self.guarantee()
         answers.lay(Rule.GUARANTEED, guarantee, self._raised(self.limits(restriction), guarantee))
-        answers.lay_off(Rule.UNLICENSED, self.is_unlicensed()[self.cell_of], guarantee)
+        is_unlicensed = self.is_unlicensed()[self.cell_of]
+        answers.lay_off(Rule.UNLICENSED, is_unlicensed, guarantee)
         exclusion = self.first(Kind.EXCLUDE)
-        answers.lay(Rule.EXCLUDED, exclusion)
+        has_lifeline &= _at(self._spares(), exclusion, False) & ~is_unlicensed
+        answers.lay_sparing(Rule.EXCLUDED, exclusion, has_lifeline)
         answers.breached[exclusion >= 0] = guarantee[exclusion >= 0]
         return answers.decisions(self.records)
 
@@ -479,7 +488,7 @@ class _Everywhere:
             first[self._rows(each.subject, [each.subject_hash])] = self.index(each)
         return first
 
-    def _lay_listing(self, answers: "_Answers") -> None:
+    def _lay_listing(self, answers: "_Answers", has_lifeline: BoolArray) -> None:
         """Warn the terminals that miss on every allow list of their cell; end their grace."""
         first = np.full(len(self.terminals), -1)
         until_s = np.zeros(len(self.terminals), dtype=np.int64)
@@ -492,10 +501,11 @@ class _Everywhere:
             first[rows] = self.index(each)
             is_listed[rows] |= has[kit_of]
             until_s[rows] = np.maximum(until_s[rows], grace_s[kit_of])
-        is_missing = (first >= 0) & ~is_listed
+        is_missing = (first >= 0) & ~is_listed & answers.is_on()
         in_grace = is_missing & (self.at_s < until_s)
-        answers.warned_until_s = np.where(in_grace & answers.is_on(), until_s, 0)
-        answers.lay(Rule.NOT_LISTED, np.where(is_missing & ~in_grace, first, -1))
+        answers.warned_until_s = np.where(in_grace, until_s, 0)
+        is_cut = is_missing & ~in_grace
+        answers.lay_sparing(Rule.NOT_LISTED, np.where(is_cut, first, -1), has_lifeline)
 
     def _rows_in(self, region_id: str) -> IntArray:
         inside = np.zeros(self.cells.size, dtype=bool)
@@ -527,6 +537,12 @@ class _Answers:
         self.max_up_bps[rows] = 0 if limits is None else limits[1][rows]
         if rule not in (Rule.RESTRICTED, Rule.ACTIVE):
             self.warned_until_s[rows] = 0
+
+    def lay_sparing(self, rule: Rule, decider: IntArray, has_lifeline: BoolArray) -> None:
+        """Answer "off" where a record decides, and leave the lifeline where there is one."""
+        self.lay(rule, decider)
+        lifeline_bps = np.full(decider.size, LIFELINE_BPS)
+        self.lay(rule, np.where(has_lifeline, decider, -1), (lifeline_bps, lifeline_bps))
 
     def lay_off(self, rule: Rule, is_off: BoolArray, guarantee: IntArray) -> None:
         """Answer "off" where no record decides, and break the agreements there."""

@@ -142,7 +142,7 @@ class Directive:
     exception: str = ""  # the exception of an agreement that it invokes
     max_down_bps: int | None = None  # of a restriction; None: no limit
     max_up_bps: int | None = None
-    spares_lifeline: bool = True  # terminals of the lifeline class keep its rate in a suspension
+    spares_lifeline: bool = True  # of an exclusion: the lifeline class keeps its rate
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class _Column:
     def rows(self, salt: str, hashes: Sequence[str]) -> IntArray:
         """Return the rows whose names have these hashes."""
         if salt not in self._number_of:
-            present = np.unique(self.numbers)
+            present = np.flatnonzero(np.bincount(self.numbers))  # as np.unique, in a tenth
             found = zip(self.hashes(salt, present), present.tolist(), strict=True)
             self._number_of[salt] = dict(found)
         number_of, (in_order, numbers) = self._number_of[salt], self._order

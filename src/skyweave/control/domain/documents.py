@@ -277,6 +277,7 @@ class Directive(Document):
     reason: Text
     legal_basis: MaybeText = ""
     instrument: MaybeText = ""
+    forbids_lifeline: bool = False  # the instrument of an exclusion does; else it is left on
     publication: MaybeText = ""
     appeal: MaybeText = ""
     emergency: MaybeText = ""

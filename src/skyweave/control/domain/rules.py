@@ -342,6 +342,8 @@ def _refuse_stray_fields(directive: Directive) -> None:
     is_amended = does in (K.AMEND_CHARTER, K.AMEND_REGION, K.AMEND_AGREEMENT)
     if is_amended != (directive.replaces_by is not None):
         raise _refused(directive, "a new version belongs to an amendment, and it needs one")
+    if directive.forbids_lifeline and does is not K.EXCLUDE:
+        raise _refused(directive, f"{does} leaves the lifeline on; leave forbids_lifeline out")
     if directive.licence is not None and does not in (K.ACTIVATE, K.AMEND_LICENCE):
         raise _refused(directive, f"{does} brings no licence; leave it out")
     if does is K.AMEND_LICENCE and directive.licence is None:

@@ -135,6 +135,7 @@ class _Maker:
             exception=directive.exception,
             max_down_bps=directive.max_down_bps,
             max_up_bps=directive.max_up_bps,
+            spares_lifeline=not directive.forbids_lifeline,
         )
 
     def _version_at(self, agreement_id: str, at_s: int) -> AgreementState:
