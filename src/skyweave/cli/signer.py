@@ -59,7 +59,7 @@ def passphrase(key: Path, file: Path | None) -> str | None:
 def _first_line(file: Path) -> str:
     try:
         with file.open("rb") as opened:
-            line = opened.read(MAX_PASSPHRASE_BYTES).decode("utf-8").split("\n")[0]
+            line = opened.read(MAX_PASSPHRASE_BYTES).decode("utf-8").split("\n")[0].rstrip("\r")
     except UnicodeDecodeError:
         raise InputError(
             f"{file}: not UTF-8 text; write the passphrase in its first line"
@@ -71,6 +71,7 @@ def _first_line(file: Path) -> str:
 
 def _is_sealed(key: Path) -> bool:
     try:
-        return b'"sealed"' in key.read_bytes()[:MAX_PASSPHRASE_BYTES]
+        with key.open("rb") as opened:
+            return b'"sealed"' in opened.read(MAX_PASSPHRASE_BYTES)
     except OSError:
         return False  # reading the key says what is wrong
