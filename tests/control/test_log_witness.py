@@ -134,7 +134,8 @@ def test_a_clock_that_went_back_stops_the_witness(seen):
 
 def test_a_spoiled_state_is_not_taken_for_a_new_one(seen):
     """A witness that forgets could be led to cosign a fork."""
-    for content in (b"", b"{", b"[]", b'{"a": 1}', b'{"x.org": {"note": "a", "time_s": 1}}'):
+    other = b'{"x.org": {"note": "a", "time_s": 1}}'
+    for content in (b"", b"{", b"[]", b'{"a": 1}', b'{"a": {}}', other):
         seen.state.write_bytes(content)
         with pytest.raises(InputError) as refusal:
             seen.add_checkpoint(request_body(5, PROOF, note_of(entries_of(9))), NOON_S + 1)

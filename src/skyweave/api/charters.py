@@ -6,7 +6,6 @@ founders compare before they sign and what everybody names who trusts the log.
 """
 
 import json
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from skyweave.control.domain.documents import (
 )
 from skyweave.control.domain.keyring import key_id_of, records_of
 from skyweave.control.domain.templates import TEMPLATES, Founding, draft
+from skyweave.control.files import PRIVATE_MODE, write_new
 from skyweave.control.parcel import Parcel, parse_parcel, write_parcel
 from skyweave.control.signing.dsse import Envelope
 from skyweave.control.signing.notes import COSIGNATURE, LOG_SIGNATURE, parse_verifier_key
@@ -90,9 +90,8 @@ def write_draft(file: Path, charter: Charter, salt: bytes) -> None:
         "charter": charter.model_dump(mode="json"),
         "salt": salt.hex(),
     }
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_new(file, text.encode(), mode=PRIVATE_MODE, what="charters")
 
 
 def charter_sign(file: Path, signer: Signer, *, digest: str | None = None) -> dict[str, Any]:

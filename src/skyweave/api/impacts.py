@@ -1,7 +1,6 @@
 """The impact of a directive on a table of terminals, by the state of a verified log."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +13,7 @@ from skyweave.control.domain.geometry import Geometry
 from skyweave.control.domain.impact import ImpactReport, impact_report
 from skyweave.control.domain.impact_border import Border, border_of, people_of
 from skyweave.control.domain.impact_lines import report_lines
-from skyweave.control.domain.impact_public import PublicImpact, parse_published
+from skyweave.control.domain.impact_public import parse_published
 from skyweave.control.domain.impact_table import (
     MAX_TABLE_BYTES,
     ImpactTable,
@@ -23,6 +22,7 @@ from skyweave.control.domain.impact_table import (
 from skyweave.control.domain.objects import geometry_in
 from skyweave.control.domain.snapshots import snapshot_of
 from skyweave.control.domain.state import Authority, RegionVersion
+from skyweave.control.files import PRIVATE_MODE, write_new
 from skyweave.errors import InputError
 from skyweave.places.cities import all_cities
 from skyweave.policy.allow_list import AllowList
@@ -77,38 +77,35 @@ def snapshot_before(standing: Standing, salt: Path | None) -> Snapshot:
 def write_exact(path: Path, report: ImpactReport, nonce: bytes) -> None:
     """Write the exact report and what binds it to the public one, for its owner's eyes."""
     content = {"nonce": nonce.hex(), "report": json.loads(report.encode())}
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(canonical(content) + b"\n")
+    write_new(path, canonical(content) + b"\n", mode=PRIVATE_MODE, what="reports")
 
 
 def impact_lines(proposal: Proposal, objects: Mapping[str, bytes]) -> list[str]:
     """Return the published report of a proposal in plain words, none where no cell changes."""
     try:
-        report = signed_impact(proposal, objects)
+        return signed_impact(proposal, objects)
     except InputError as error:
         return [f"no impact can be shown: {error}"]
-    return [] if report is None else report_lines(report)
 
 
-def signed_impact(proposal: Proposal, objects: Mapping[str, bytes]) -> PublicImpact | None:
-    """Return the published report of a proposal, None where no cell changes.
+def signed_impact(proposal: Proposal, objects: Mapping[str, bytes]) -> list[str]:
+    """Return the same, refused where it is not here, is not whole, or is another directive's.
 
-    A report of another directive would show signers a harmless figure beside a harmful one.
+    Else signers would read a harmless figure beside a harmful directive.
     """
     if proposal.impact is None:
-        return None
+        return []
+    what = f"impact report {proposal.impact[:23]}..."
     content = objects.get(proposal.impact)
     if content is None:
-        raise InputError(
-            f"impact report {proposal.impact[:23]}... is not here; ask the proposer for the parcel"
-        )
+        raise InputError(f"{what} is not here; ask the proposer for the parcel")
     report = parse_published(content)
     if report.directive != proposal.directive.digest:
-        raise InputError(
-            f"impact report {proposal.impact[:23]}... is that of another directive; do not sign it"
-        )
-    return report
+        raise InputError(f"{what} is that of another directive; do not sign it")
+    try:
+        return report_lines(report)
+    except KeyError as absent:
+        raise InputError(f"{what} says nothing of {absent}; do not sign it") from None
 
 
 def _version(authority: Authority, directive: Directive) -> RegionVersion:

@@ -10,9 +10,11 @@ from typing import Any
 
 from skyweave.api.charters import read_charter_file
 from skyweave.api.parcels import Signer, read_limited, refuse_existing
+from skyweave.api.parties import refuse_short_passphrase
 from skyweave.api.words import utc
 from skyweave.control.book import Book, BookWriter, cosign, examine
 from skyweave.control.domain.charters import trust_of, verify_genesis
+from skyweave.control.files import write_new
 from skyweave.control.log.checkpoint import Checkpoint
 from skyweave.control.log.monitor import compare
 from skyweave.control.log.proofs import MAX_RECEIPT_BYTES, parse_receipt, prove, verify_receipt
@@ -69,6 +71,7 @@ def log_key(
     _refuse_name(name)
     is_new = not path.exists()
     if is_new:
+        refuse_short_passphrase(path, passphrase)
         save_private_key(path, generate_key(), passphrase)
     public = load_public_key(path)
     return {
@@ -261,11 +264,12 @@ def log_prove(
         **({} if entry is None else {Path(entry): book.verified.entries[index]}),
         **({} if trust is None else {Path(trust): _trust_text(book)}),
     }
+    _refuse_same_names([out, entry, trust])
     for path in contents:
         refuse_existing(path)
-    for path, content in contents.items():
-        path.write_bytes(content)
     verified = verify_receipt(receipt, book.verified.entries[index], book.policy, quorum=False)
+    for path, content in contents.items():
+        write_new(path, content)
     return {
         "entry": index,
         "written": [str(path) for path in contents],
@@ -311,6 +315,16 @@ def _append(
             revealed = writer.publish(parcel.objects)
             rows.append(_row(file, parcel, index, is_new=False) | {"revealed": list(revealed)})
     return rows
+
+
+def _refuse_same_names(paths: Sequence[str | Path | None]) -> None:
+    """Two of them in one file would be one of them lost."""
+    named = [Path(each) for each in paths if each is not None]
+    for path in named:
+        if named.count(path) > 1:
+            raise InputError(
+                f"{path}: named twice; give --out, --entry and --trust files of their own"
+            )
 
 
 def _row(file: str, parcel: Parcel, index: int, *, is_new: bool) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def written(parcel: Parcel, document: Document, out: Path, *, over: bool = False
 
 def refuse_existing(out: Path) -> None:
     """Refuse before any work to write where a file is."""
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise InputError(
             f"{out}: a file is there already; name another, parcels are not overwritten"
         )
@@ -78,6 +78,8 @@ def read_limited(path: Path, limit: int, advice: str) -> bytes:
             content = file.read(limit + 1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; {advice}") from None
+    except ValueError:  # a NUL in it, as TOML can hold
+        raise InputError(f"{path}: no file can be called so; {advice}") from None
     if len(content) > limit:
         raise InputError(f"{path}: more than {limit:,} bytes; {advice}")
     return content

@@ -11,6 +11,7 @@ from skyweave.api.parcels import Signer, made, read_limited, refuse_existing, se
 from skyweave.control.cards import MAX_CARD_BYTES, read_card, sign_card
 from skyweave.control.domain.documents import DAY_S, KeyRecord, Revocation
 from skyweave.control.domain.keyring import key_id_of
+from skyweave.control.files import write_new
 from skyweave.control.parcel import Parcel, read_parcel
 from skyweave.control.signing.keys import (
     generate_key,
@@ -37,11 +38,7 @@ class Owner:
 
 def party_key(file: Path, passphrase: str | None) -> dict[str, Any]:
     """Make a key pair and write its file, sealed unless `passphrase` is None."""
-    if passphrase is not None and len(passphrase) < MIN_PASSPHRASE:
-        raise InputError(
-            f"{file}: a passphrase of {len(passphrase)} characters, expected at least "
-            f"{MIN_PASSPHRASE}; take four words"
-        )
+    refuse_short_passphrase(file, passphrase)
     key = generate_key()
     save_private_key(file, key, passphrase)
     return {
@@ -50,6 +47,15 @@ def party_key(file: Path, passphrase: str | None) -> dict[str, Any]:
         "public": key.public.text,
         "sealed": passphrase is not None,
     }
+
+
+def refuse_short_passphrase(file: Path, passphrase: str | None) -> None:
+    """Refuse what guessing opens; None is no passphrase at all, which its owner asked for."""
+    if passphrase is not None and len(passphrase) < MIN_PASSPHRASE:
+        raise InputError(
+            f"{file}: a passphrase of {len(passphrase)} characters, expected at least "
+            f"{MIN_PASSPHRASE}; take four words"
+        )
 
 
 def party_card(signer: Signer, owner: Owner, out: Path, *, now_s: int) -> dict[str, Any]:
@@ -68,7 +74,7 @@ def party_card(signer: Signer, owner: Owner, out: Path, *, now_s: int) -> dict[s
         not_before_s=now_s,
         not_after_s=until_s,
     )
-    out.write_bytes(sign_card(key, record).encode())
+    write_new(out, sign_card(key, record).encode(), what="cards")
     return {"written": str(out), **_told(record)}
 
 

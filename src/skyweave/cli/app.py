@@ -1,5 +1,6 @@
 """The `skyweave` command."""
 
+import io
 import json
 import os
 import sys
@@ -69,6 +70,8 @@ _verbose = False
 
 def main() -> None:
     """Run the command line; a refusal is one line on stderr and exit status 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names that the terminal's alphabet lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except SkyweaveError as error:

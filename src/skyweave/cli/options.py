@@ -37,6 +37,8 @@ def print_answer(
 ) -> None:
     """Print an answer as one JSON document, or as the table for people."""
     if as_json:
-        print(json.dumps(answer, ensure_ascii=False, allow_nan=False))
+        text = json.dumps(answer, ensure_ascii=False, allow_nan=False)
+        # Documents are other people's words: what could steer a terminal is spelled out.
+        print("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text))
     else:
         table(answer)

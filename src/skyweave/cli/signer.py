@@ -50,28 +50,34 @@ def passphrase(key: Path, file: Path | None) -> str | None:
         return _first_line(file)
     given = os.environ.get(PASSPHRASE_VARIABLE)
     if given is not None:
-        return given
+        return _text(os.fsencode(given), f"${PASSPHRASE_VARIABLE}")
     if sys.stdin.isatty() and _is_sealed(key):
         return str(typer.prompt(f"Passphrase of {key}", hide_input=True, err=True))
     return None
 
 
 def _first_line(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            line = opened.read(MAX_PASSPHRASE_BYTES).decode("utf-8").split("\n")[0].rstrip("\r")
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{file}: not UTF-8 text; write the passphrase in its first line"
-        ) from None
+    # Late: the help of all commands is shown without it.
+    from skyweave.control.log.durable import read_limited
+
+    content = read_limited(file, MAX_PASSPHRASE_BYTES, "the file of a passphrase")
+    line = _text(content, str(file)).split("\n")[0].rstrip("\r")
     if not line:
         raise InputError(f"{file}: its first line is empty; write the passphrase there")
     return line
 
 
-def _is_sealed(key: Path) -> bool:
+def _text(content: bytes, where: str) -> str:
     try:
-        with key.open("rb") as opened:
-            return b'"sealed"' in opened.read(MAX_PASSPHRASE_BYTES)
-    except OSError:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{where}: not UTF-8 text; write the passphrase as UTF-8") from None
+
+
+def _is_sealed(key: Path) -> bool:
+    from skyweave.control.log.durable import read_limited
+
+    try:
+        return b'"sealed"' in read_limited(key, MAX_PASSPHRASE_BYTES, "a key file")
+    except InputError:
         return False  # reading the key says what is wrong

@@ -5,13 +5,14 @@ log checks it.  What is in `private` the keeper stores but never publishes.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from skyweave.control.domain.documents import canonical, digest_of
+from skyweave.control.files import PRIVATE_MODE, PUBLIC_MODE, write_new, write_over
+from skyweave.control.log.durable import read_limited
 from skyweave.control.signing.dsse import Envelope, parse_envelope, sign_envelope
 from skyweave.control.signing.encoding import from_base64, to_base64
 from skyweave.control.signing.keys import PrivateKey
@@ -62,12 +63,7 @@ def parse_parcel(content: bytes, source: str = "parcel") -> Parcel:
 
 def read_parcel(path: Path) -> Parcel:
     """Return the parcel in a file."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_PARCEL_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; name a parcel") from None
-    return parse_parcel(content, str(path))
+    return parse_parcel(read_limited(path, MAX_PARCEL_BYTES, "a parcel"), str(path))
 
 
 def write_parcel(path: Path, parcel: Parcel, *, over: bool = False) -> None:
@@ -78,17 +74,11 @@ def write_parcel(path: Path, parcel: Parcel, *, over: bool = False) -> None:
     content = parcel.encode()
     if len(content) > MAX_PARCEL_BYTES:
         raise InputError(f"{path}: a parcel has at most {MAX_PARCEL_BYTES:,} bytes; send less")
-    new = path.with_name(f"{path.name}.new") if over else path
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if over else os.O_EXCL)
-    try:
-        descriptor = os.open(new, flags, 0o600 if parcel.private else 0o644)
-    except FileExistsError:
-        raise InputError(
-            f"{path}: a file is there already; name another, parcels are not overwritten"
-        ) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    new.replace(path)
+    mode = PRIVATE_MODE if parcel.private else PUBLIC_MODE
+    if over:
+        write_over(path, content, mode=mode)
+    else:
+        write_new(path, content, mode=mode, what="parcels")
 
 
 def _fields(content: bytes, source: str) -> dict[str, Any]:

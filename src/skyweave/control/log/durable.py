@@ -82,6 +82,8 @@ def read_limited(path: Path, limit: int, what: str) -> bytes:
             content = file.read(limit + 1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; expected {what}") from None
+    except ValueError:  # a NUL in it, as TOML can hold
+        raise InputError(f"{path}: no file can be called so; expected {what}") from None
     if len(content) > limit:
         raise InputError(f"{path}: more than {limit:,} bytes; expected {what}")
     return content

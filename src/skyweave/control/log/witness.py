@@ -141,7 +141,7 @@ class Witness:
             return {}
         content = read_limited(self.state, MAX_STATE_BYTES, "a witness's state")
         found: dict[str, _Seen] = {}
-        with suppress(ValueError, TypeError, AttributeError, RecursionError):
+        with suppress(ValueError, TypeError, AttributeError, LookupError, RecursionError):
             for origin, fields in json.loads(content).items():
                 head, note = parse_checkpoint(fields["note"].encode(), str(self.state))
                 if head.origin != origin:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skyweave.control.files import PRIVATE_MODE, write_new
 from skyweave.control.signing.encoding import from_base64, shown, to_base64
 from skyweave.errors import InputError, SkyweaveError
 
@@ -114,16 +115,8 @@ def save_private_key(path: Path, key: PrivateKey, passphrase: str | None = None)
         cipher = _cipher(passphrase, salt)
         content |= {"kdf": _KDF, "salt": to_base64(salt), "nonce": to_base64(nonce)}
         content["sealed"] = to_base64(cipher.encrypt(nonce, key.seed(), key.public.raw))
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise InputError(
-            f"{path}: a file is there already; name another, keys are not overwritten"
-        ) from None
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(json.dumps(content) + "\n")
-        file.flush()
-        os.fsync(descriptor)
+    encoded = (json.dumps(content) + "\n").encode("ascii")
+    write_new(path, encoded, mode=PRIVATE_MODE, what="keys")
 
 
 def load_private_key(path: Path, passphrase: str | None = None) -> PrivateKey:
@@ -159,8 +152,11 @@ def _paired(secret: "ed25519_types.Ed25519PrivateKey") -> PrivateKey:
 def _key_file(path: Path) -> tuple[dict[str, str], bool, bool]:
     """Return a key file's fields, whether others may read it, and whether it is the user's own."""
     try:
-        with path.open("rb") as file:  # permissions of the file that is read, not of its name
+        # A named pipe would never answer; the permissions are those of the file that is read.
+        with open(path, "rb", opener=_without_waiting) as file:
             status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"{path}: not a plain file; name a key file")
             content = file.read(MAX_KEY_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; name a key file") from None
@@ -175,6 +171,10 @@ def _key_file(path: Path) -> tuple[dict[str, str], bool, bool]:
                 "read it with the version that wrote it"
             )
     return fields, bool(status.st_mode & _OTHERS), status.st_uid == os.geteuid()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _fields(content: bytes) -> dict[str, str] | None:
