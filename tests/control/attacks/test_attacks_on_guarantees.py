@@ -90,6 +90,23 @@ def test_one_party_signs_an_agreement_for_both(folder):
     return "a-17" in log.authority().agreements
 
 
+def hidden(log, name, columns):
+    """A protected region whose cells only its author and the operator have yet."""
+    record = log.region_record(name, columns, publish_by_s=log.now_s + 29 * DAY_S)
+    log.private = {record.geometry: log.objects.pop(record.geometry)}
+    log.append(record, "tidewire-1")
+    return record
+
+
+@attack(Row.GUARANTEE, without("control.domain.clockwork._refuse_unknown_guarantee"))
+def test_an_exclusion_hides_its_cells_until_the_hospital_has_been_off_for_weeks(folder):
+    """A protected region would be drawn around a guaranteed place, and named by nobody."""
+    log, _ = guaranteed()
+    log.decide("exclude", hidden(log, "secret", 0.5), "cut", voters=COUNCIL, agreements=())
+    log.wait(4 * DAY_S)
+    return took_effect(log, "cut")
+
+
 # Emergencies
 
 
@@ -106,6 +123,22 @@ def test_an_emergency_follows_the_other(folder):
     log.wait(2 * DAY_S)
     two_sign(log, log.propose("emergency_suspend", region, "second"))
     return is_off(log)
+
+
+@attack(
+    Row.EMERGENCY,
+    weakened(
+        "control.domain.rules._may_meet",
+        lambda _, one, other, at_s: one.record.region_id == other.record.region_id,
+    ),
+)
+def test_emergencies_follow_each_other_under_ever_new_names(folder):
+    """Each day another region would be drawn around the same town, its cells unseen."""
+    log, _ = island()
+    two_sign(log, log.propose("emergency_suspend", hidden(log, "one", 0.5), "first"))
+    log.wait(2 * DAY_S)
+    two_sign(log, log.propose("emergency_suspend", hidden(log, "two", 0.4), "second"))
+    return took_effect(log, "second")
 
 
 @attack(

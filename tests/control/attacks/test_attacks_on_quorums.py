@@ -17,7 +17,7 @@ from tests.control.attacks.island import (
     stands,
     took_effect,
 )
-from tests.support.made_charter import key_id, made_charter
+from tests.support.made_charter import key_id, made_charter, made_impact
 
 from skyweave.control.domain import documents
 from skyweave.control.domain.machine import State
@@ -247,6 +247,17 @@ def test_a_cut_is_voted_on_without_a_report_of_whom_it_cuts(folder):
     return is_off(log)
 
 
+@attack(Row.SWAP, without("control.domain.rules._refuse_impact_of_another"))
+def test_a_cut_is_voted_on_with_the_report_of_a_smaller_one(folder):
+    """Three people would sign for a pier what switches off the island."""
+    log, region = island()
+    smaller = made_impact(log.directive("suspend", region, "pier"))
+    proposal = log.proposal("suspend", region, "cut", impact=log.put(smaller))
+    log.append(proposal, PROPOSER)
+    approved_by(log, proposal, *COUNCIL)
+    return is_off(log)
+
+
 @attack(
     Row.SWAP,
     weakened("control.domain.objects.content_of", lambda _, objects, digest, what: objects[digest]),
@@ -255,8 +266,10 @@ def test_a_cut_is_voted_on_without_a_report_of_whom_it_cuts(folder):
 def test_the_report_is_replaced_after_it_was_signed(folder):
     """Readers would see a harmless report beside a cut that three people regretted."""
     log, region = island()
-    proposal = log.proposal("suspend", region, "cut", impact=log.put(b'{"made":"a third"}'))
-    log.objects[proposal.impact] = b'{"made":"nobody is affected"}'
+    directive = log.directive("suspend", region, "cut")
+    report = made_impact(directive, terminals={"loses service": 1_200})
+    proposal = documents.Proposal(directive=directive, impact=log.put(report))
+    log.objects[proposal.impact] = made_impact(directive, terminals={})
     log.append(proposal, PROPOSER)
     approved_by(log, proposal, *COUNCIL)
     return is_off(log)

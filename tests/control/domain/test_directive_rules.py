@@ -402,12 +402,15 @@ def test_an_emergency_that_never_began_does_not_forbid_the_next():
     assert refused(log, "emergency_suspend", amity) == ""
 
 
-def test_withheld_cells_of_one_name_rest_between_emergencies_too():
+def test_withheld_cells_rest_between_emergencies_under_any_name():
+    """Day after day, each on a freshly drawn region that nobody may see, is a month without."""
     log = MadeLog()
     hidden = log.region(publish_by_s=NOON_S + 30 * DAY_S)
+    other = log.region("other", 0.5, publish_by_s=NOON_S + 20 * DAY_S)
     log.decide("emergency_suspend", hidden)
     log.wait(2 * DAY_S)
     assert "struck the same cells" in refused(log, "emergency_suspend", hidden)
+    assert "struck the same cells" in refused(log, "emergency_suspend", other)
 
 
 # Proposers

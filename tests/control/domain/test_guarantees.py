@@ -154,10 +154,10 @@ def test_where_cells_are_withheld_the_stated_agreements_count(log):
     assert named.blocked_by == ("a-17",)
     unnamed, _ = decided(log, "exclude", hidden, agreements=())
     assert unnamed.state is State.SCHEDULED
-    log.wait(26 * DAY_S)
+    log.wait(4 * DAY_S)
     unnamed = log.authority().directives[unnamed.proposal.directive.directive_id]
     assert unnamed.state is State.VOID
-    assert "its cells meet a-17" in unnamed.story[-1].why
+    assert "is not public when it begins" in unnamed.story[-1].why
 
 
 def test_an_activation_with_a_false_list_stays_on_and_is_noticed(log):
@@ -183,3 +183,18 @@ def test_regions_meet_where_they_share_a_cell_and_nobody_knows_of_withheld_ones(
     assert guarantees.meets(near, versions["hidden"], at_s) is None
     assert guarantees.meets(near, versions["hidden"], at_s + 21 * DAY_S) is False
     assert guarantees.meets(amity, versions["veiled"], at_s) is True  # of the same digest
+
+
+@pytest.mark.parametrize("is_hidden", ["what is excluded", "what is guaranteed"])
+def test_no_exclusion_begins_while_nobody_can_know_whom_it_cuts(is_hidden):
+    """Behind withheld cells a hospital would be off until the day of their publication."""
+    log = MadeLog()
+    withheld = {"publish_by_s": log.now_s + 25 * DAY_S}
+    mine, theirs = (withheld, {}) if is_hidden == "what is excluded" else ({}, withheld)
+    region = log.region("mine", 0.5, **mine)
+    log.agreement(log.region("theirs", **theirs))
+    cut = log.decide("exclude", region, agreements=())
+    log.wait(4 * DAY_S)
+    state = log.authority().directives[cut.directive.directive_id]
+    assert state.state is State.VOID
+    assert "is not public when it begins" in state.story[-1].why

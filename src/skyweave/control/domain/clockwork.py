@@ -156,6 +156,7 @@ def _check_start(ledger: Ledger, state: DirectiveState, at_s: int) -> None:
     rules.refuse_unlicensed(ledger, directive, at_s)
     rules.refuse_cooldown(ledger, directive, at_s)
     _refuse_newer_guarantee(ledger, state, at_s)
+    _refuse_unknown_guarantee(ledger, state, at_s)
     if state.does is K.AMEND_CHARTER:
         rules.check_new_charter(ledger, state.proposal, at_s)
 
@@ -167,6 +168,17 @@ def _refuse_newer_guarantee(ledger: Ledger, state: DirectiveState, at_s: int) ->
         raise InputError(
             f'directive "{state.proposal.directive.directive_id}": agreement '
             f'"{newer[0]}" was signed while its notice ran; propose it anew'
+        )
+
+
+def _refuse_unknown_guarantee(ledger: Ledger, state: DirectiveState, at_s: int) -> None:
+    """Behind withheld cells an exclusion could strike a guaranteed place until they are public."""
+    directive = state.proposal.directive
+    unknown = guarantees.unknown(ledger, directive, at_s)
+    if unknown:
+        raise InputError(
+            f'directive "{directive.directive_id}": whether its cells meet agreement '
+            f'"{unknown[0]}" is not public when it begins; propose it to begin later'
         )
 
 

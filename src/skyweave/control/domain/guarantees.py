@@ -198,3 +198,14 @@ def signed_since_approval(ledger: Ledger, state: DirectiveState, at_s: int) -> l
         for each in guards(ledger, state, at_s)
         if each.entry > state.approved_entry and not _is_excepted(state.proposal.directive, each)
     ]
+
+
+def unknown(ledger: Ledger, directive: Directive, at_s: int) -> tuple[str, ...]:
+    """Return the agreements that what is asked before agreements may meet, for all that is public.
+
+    Those that the directive names are not unknown: their own quorums were asked.
+    """
+    if directive.does is not K.EXCLUDE and not takes_licence(ledger, directive):
+        return ()
+    perhaps = met(ledger, directive, at_s, ledger.size)[1]
+    return tuple(sorted(perhaps - set(directive.agreements)))

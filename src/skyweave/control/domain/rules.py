@@ -20,6 +20,7 @@ from skyweave.control.domain.documents import (
     RegionRecord,
     Route,
 )
+from skyweave.control.domain.impact_public import parse_published
 from skyweave.control.domain.machine import State
 from skyweave.control.domain.objects import content_of, geometry_in, replacement
 from skyweave.control.domain.state import DirectiveState, Ledger, RegionVersion, quoted
@@ -353,13 +354,18 @@ def _refuse_stray_fields(directive: Directive) -> None:
 def _refuse_missing_impact(ledger: Ledger, proposal: Proposal) -> None:
     """Nobody votes on a cut without seeing whom it cuts."""
     directive = proposal.directive
-    if directive.does not in CHANGES_CELLS:
+    if not directive.does.changes_service:
         return
     if proposal.impact is None:
-        raise _refused(directive, "changes cells without an impact report; make one")
-    content_of(
-        ledger.objects, proposal.impact, f'directive "{directive.directive_id}": impact report'
-    )
+        raise _refused(directive, "changes service without an impact report; make one")
+    what = f'directive "{directive.directive_id}": impact report'
+    _refuse_impact_of_another(directive, content_of(ledger.objects, proposal.impact, what))
+
+
+def _refuse_impact_of_another(directive: Directive, report: bytes) -> None:
+    """A report of a smaller cut would be signed with a larger one."""
+    if parse_published(report).directive != directive.digest:
+        raise _refused(directive, "its impact report is another directive's; make it again")
 
 
 def _refuse_unlogged_requests(ledger: Ledger, directive: Directive) -> None:
@@ -643,9 +649,11 @@ def _was_in_effect(state: DirectiveState) -> bool:
 
 
 def _may_meet(one: RegionVersion, other: RegionVersion, at_s: int) -> bool:
-    """Return whether two regions share a cell; where that is withheld, the same id is the same."""
-    answer = guarantees.meets(one, other, at_s)
-    return one.record.region_id == other.record.region_id if answer is None else answer
+    """Return whether two regions may share a cell: they may where that is withheld.
+
+    Else emergencies could follow each other over one place, each under another name.
+    """
+    return guarantees.meets(one, other, at_s) is not False
 
 
 def _refused(directive: Directive, why: str) -> InputError:
