@@ -15,6 +15,7 @@ from tests.support.made_charter import (
     MadeLog,
     key,
     made_charter,
+    made_impact,
     made_region,
 )
 
@@ -256,7 +257,9 @@ def test_a_writer_goes_on_from_what_it_wrote(made):
 
 def test_an_object_is_there_before_the_entry_that_names_it(made, monkeypatch):
     """Or else a crash between would leave a decision whose report nobody has."""
-    proposal = replace_impact(made.proposal("suspend", region_of(made), "off"), b"another report")
+    directive = made.directive("suspend", region_of(made), "off")
+    report = made_impact(directive, moving=20)
+    proposal = Proposal(directive=directive, impact=digest_of(report))
 
     def lost(*_):
         raise OSError(5, "Input/output error")
@@ -265,15 +268,10 @@ def test_an_object_is_there_before_the_entry_that_names_it(made, monkeypatch):
         monkeypatch.setattr(LogWriter, "append", lost)
         with pytest.raises(OSError, match="Input/output error"):
             writer.append(
-                [made.sign(proposal, "tidewire-2")], {proposal.impact: b"another report"}, {},
-                made.now_s,
-            )  # fmt: skip
-    assert Objects(made.folder / "objects")[proposal.impact] == b"another report"
+                [made.sign(proposal, "tidewire-2")], {proposal.impact: report}, {}, made.now_s
+            )
+    assert Objects(made.folder / "objects")[proposal.impact] == report
     assert Book.open(made.folder)
-
-
-def replace_impact(proposal, content):
-    return Proposal(directive=proposal.directive, impact=digest_of(content))
 
 
 def appended(made, document, by, objects=None, private=None, now_s=None):
@@ -286,7 +284,8 @@ def appended(made, document, by, objects=None, private=None, now_s=None):
 
 def test_a_document_without_its_object_is_refused(made):
     """Nobody could check what was decided."""
-    proposal = replace_impact(made.proposal("suspend", region_of(made), "off"), b"another report")
+    directive = made.directive("suspend", region_of(made), "off")
+    proposal = Proposal(directive=directive, impact=digest_of(b"a report that nobody kept"))
     with pytest.raises(InputError, match="the impact report of off is missing; put it into the p"):
         appended(made, proposal, "tidewire-2")
     with pytest.raises(InputError, match="was changed; copy it again"):

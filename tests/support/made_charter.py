@@ -40,6 +40,7 @@ from skyweave.control.domain.documents import (
 )
 from skyweave.control.domain.entries import LoggedEntry, WitnessClock
 from skyweave.control.domain.geometry import geometry_of
+from skyweave.control.domain.impact_public import PublicImpact
 from skyweave.control.signing.dsse import sign_envelope
 from skyweave.control.signing.keys import private_key_from_seed
 from skyweave.control.signing.notes import COSIGNATURE, LOG_SIGNATURE, VerifierKey
@@ -204,7 +205,18 @@ def made_licence(**changes):
     return LicenceRecord(**(fields | changes))
 
 
-IMPACT = b'{"made":"impact report"}'
+def made_impact(directive, **changes):
+    """The published report of a directive that touches nobody."""
+    fields = {
+        "directive": directive.digest, "does": directive.does, "region_id": directive.region_id,
+        "is_protected": False, "at_s": directive.from_s, "until_s": directive.until_s,
+        "log_size": 1, "log_root": "made", "terminals": {}, "by_service_class": {},
+        "by_sponsor": {}, "by_reason": {}, "unguaranteed": 0, "accounts_cut_off": 0, "moving": 0,
+        "unplaced": 0, "cells": {}, "people": {}, "border": None, "agreements": (),
+        "request_ids": (), "exact": None,
+    }  # fmt: skip
+    return PublicImpact(**(fields | changes)).encode()
+
 
 _TEXTS = {
     "instrument": "Port Amity Gazette 14",
@@ -216,8 +228,6 @@ _DAYS = {
     "emergency_activate": 3, "suspend": 20, "emergency_suspend": 1, "restrict": 20,
     "exclude": 100, "lift_guarantee": 20,
 }  # fmt: skip
-_WITHOUT_CELLS = ("decided_not_to", "amend_charter", "amend_region", "amend_licence",
-                  "amend_agreement")  # fmt: skip
 
 
 class MadeLog:
@@ -403,8 +413,8 @@ class MadeLog:
     def proposal(self, does, region=None, directive_id=None, *, impact=None, **changes):
         """What is voted on: a directive and, where cells change, a made-up impact report."""
         directive = self.directive(does, region, directive_id, **changes)
-        if impact is None and directive.does.value not in _WITHOUT_CELLS:
-            impact = self.put(IMPACT)
+        if impact is None and directive.does.changes_service:
+            impact = self.put(made_impact(directive))
         return Proposal(directive=directive, impact=impact)
 
     def propose(self, does, region=None, directive_id=None, *, by="tidewire-2", **changes):

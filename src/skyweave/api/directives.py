@@ -25,7 +25,6 @@ from skyweave.control.domain.documents import (
     digest_of,
     parse_document,
 )
-from skyweave.control.domain.impact_after import CHANGES_SERVICE
 from skyweave.control.domain.impact_lines import report_lines
 from skyweave.control.domain.impact_public import parse_published, published
 from skyweave.control.domain.machine import UNDECIDED
@@ -76,7 +75,7 @@ def propose(
     attached = _attached(draft, standing.now_s)
     directive = complete(draft, authority, owner, attached)
     objects, digest = dict(attached.objects), None
-    if directive.does in CHANGES_SERVICE:
+    if directive.does.changes_service:
         nonce = os.urandom(_NONCE_BYTES)
         report = impact_of(standing, directive, terminals, salt, attached.private)
         public = published(report, nonce)
@@ -143,6 +142,7 @@ def complete(
         reason=draft.reason,
         legal_basis=draft.legal_basis,
         instrument=draft.instrument,
+        forbids_lifeline=draft.forbids_lifeline,
         publication=draft.publication,
         appeal=draft.appeal,
         emergency=draft.emergency,

@@ -25,6 +25,7 @@ from skyweave.control.domain.documents import (
     Slug,
     Text,
 )
+from skyweave.control.log.durable import read_limited
 from skyweave.errors import InputError
 from skyweave.time import parse_utc
 
@@ -78,6 +79,7 @@ class DirectiveDraft(_Draft):
     owner: str = ""  # the proposer's organisation
     legal_basis: MaybeText = ""
     instrument: MaybeText = ""
+    forbids_lifeline: bool = False
     publication: MaybeText = ""
     appeal: MaybeText = ""
     emergency: MaybeText = ""
@@ -142,14 +144,9 @@ def make_draft(content: Mapping[str, Any], model: type[AnyDraft], source: str) -
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the tables of a TOML file."""
+    content = read_limited(path, MAX_DRAFT_BYTES, "a draft (TOML)")
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_DRAFT_BYTES + 1)
-        if len(content) > MAX_DRAFT_BYTES:
-            raise InputError(f"{path}: more than {MAX_DRAFT_BYTES:,} bytes; not a draft")
         return tomllib.loads(content.decode("utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; name a draft (TOML)") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8 text; save the draft as UTF-8") from None
     except ValueError as error:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tests.support.made_charter import MadeLog, made_licence
 
-from skyweave.control.domain.documents import DAY_S
+from skyweave.control.domain.documents import DAY_S, DirectiveKind
 from skyweave.control.domain.impact import agreements_touched, blocking_agreements
-from skyweave.control.domain.impact_after import CHANGES_SERVICE, snapshot_with
+from skyweave.control.domain.impact_after import snapshot_with
 from skyweave.control.domain.snapshots import snapshot_of
 from skyweave.policy.decision import decide_all
 from skyweave.policy.snapshot import PolicyRegion, Subject, subject_hash
@@ -50,8 +50,8 @@ def made(needs_licence=False):
 
 @pytest.mark.parametrize(
     ("does", "needs_licence"),
-    [*((each.value, is_needed) for each in sorted(CHANGES_SERVICE) for is_needed in (False, True)
-       if is_needed or each != "amend_licence")],
+    [*((each.value, is_needed) for each in DirectiveKind for is_needed in (False, True)
+       if each.changes_service and (is_needed or each != "amend_licence"))],
 )  # fmt: skip
 def test_what_a_report_foresees_is_what_the_log_brings(does, needs_licence):
     """Else people would sign one effect and get another."""

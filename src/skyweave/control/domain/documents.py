@@ -81,11 +81,22 @@ class DirectiveKind(StrEnum):
         """Whether it takes service, or a guarantee of it, from somebody."""
         return self in _REDUCTIONS
 
+    @property
+    def changes_service(self) -> bool:
+        """Whether its impact is computed before anybody votes on it."""
+        return self not in _WITHOUT_IMPACT
+
 
 _REDUCTIONS = frozenset(
     {
         DirectiveKind.SUSPEND, DirectiveKind.EMERGENCY_SUSPEND, DirectiveKind.RESTRICT,
         DirectiveKind.EXCLUDE, DirectiveKind.LIFT_GUARANTEE,
+    }
+)  # fmt: skip
+_WITHOUT_IMPACT = frozenset(
+    {
+        DirectiveKind.DECIDED_NOT_TO, DirectiveKind.AMEND_CHARTER, DirectiveKind.AMEND_REGION,
+        DirectiveKind.AMEND_AGREEMENT,
     }
 )  # fmt: skip
 

@@ -15,11 +15,6 @@ _ACTIVATES = (policy.Kind.ACTIVATE, policy.Kind.RESUME, policy.Kind.EMERGENCY_AC
 
 Ending = TypeVar("Ending", policy.Licence, policy.Directive)
 
-# What changes service and therefore has an impact report.
-CHANGES_SERVICE = frozenset(
-    {*(DirectiveKind(kind) for kind in policy.Kind), DirectiveKind.AMEND_LICENCE}
-)
-
 
 def snapshot_with(
     snapshot: policy.Snapshot,
@@ -45,7 +40,7 @@ def snapshot_with(
 
 
 def _refuse_without_effect(directive: Directive) -> None:
-    if directive.does not in CHANGES_SERVICE:
+    if not directive.does.changes_service:
         raise InputError(
             f"directive {directive.directive_id}: {directive.does} changes no cell, so it has no "
             "impact; propose it without a report"
@@ -158,6 +153,7 @@ def _in_policy(directive: Directive, region_id: str, snapshot: policy.Snapshot) 
         exception=directive.exception,
         max_down_bps=directive.max_down_bps,
         max_up_bps=directive.max_up_bps,
+        spares_lifeline=not directive.forbids_lifeline,
     )
 
 
