@@ -65,6 +65,10 @@ extras='[control]'
 [ "$wanted" = dev ] && extras='[dev,bench,docs]'
 patiently "making .venv with $("$python" -V)" "$python" -m venv .venv
 patiently "installing Skyweave and what it needs" .venv/bin/python -m pip install --disable-pip-version-check -e ".$extras"
+# Another's log and witness, to test ours against.  They ask for CPython 3.12 and run on 3.11 as well.
+[ "$wanted" = dev ] && patiently "installing another log and witness" \
+    .venv/bin/python -m pip install --disable-pip-version-check --no-deps --ignore-requires-python \
+    aics-tlog==0.2.1 aics-witness==0.1.0
 echo "$state" >".venv/.ready-$wanted"
 [ "$wanted" = dev ] && echo "$state" >.venv/.ready-run
 exit 0
