@@ -6,16 +6,32 @@ import pytest
 
 pytest.importorskip("cryptography", reason="the extra control is not installed")
 
-from tests.support.made_charter import DAY_S, IMPACT, key, key_id, made_region
+from tests.support.made_charter import (
+    DAY_S,
+    NOON_S,
+    key,
+    key_id,
+    made_licence,
+    made_region,
+)
 from tests.support.signers_shell import Shell, copied
 
-from skyweave.control.domain.documents import Approval, Proposal, digest_of, parse_document
+from skyweave.api.words import directive_words
+from skyweave.control.domain.documents import (
+    Approval,
+    Directive,
+    DirectiveKind,
+    Proposal,
+    digest_of,
+    parse_document,
+)
 from skyweave.control.parcel import Parcel, write_parcel
 from skyweave.control.signing.dsse import signers
 
 PROPOSE = ("directive", "propose", "LOG", "--id", "off", "--kind", "suspend", "--route", "suspend",
            "--region", "port-amity", "--days", "7", "--reason", "Interference", "--terminals",
            "fleet.csv")  # fmt: skip
+DIGEST = digest_of(b"another")
 APPROVE = ("approve", "LOG", "off", "--yes")
 
 
@@ -152,28 +168,21 @@ def test_a_parcel_of_something_else_is_no_proposal(shell):
     assert told == "v: holds no proposal; name the parcel of one, or a directive's id"
 
 
-def forged(shell, impact):
-    """Log a suspension, "sly", whose impact report is what its proposer liked to show."""
-    proposal = parse_document(
-        shell.log.signed[-1][1].payload, Proposal, "the proposal that is logged last"
-    )
-    directive = proposal.directive.model_copy(update={"directive_id": "sly"})
-    shell.log.objects[digest_of(impact)] = impact
-    shell.log.append(Proposal(directive=directive, impact=digest_of(impact)), "tidewire-2")
-    shell.keep()
-
-
 @pytest.mark.parametrize("which", ["of another directive", "of nothing"])
 def test_a_harmless_report_beside_a_harmful_directive_is_not_approved(shell, which):
     """Else signers would read "nobody loses service" and take a region off the air."""
     logged = parse_document(shell.log.signed[-1][1].payload, Proposal, "proposal")
-    forged(shell, shell.log.objects[logged.impact] if which == "of another directive" else IMPACT)
-    words = ("approve", "LOG", "sly", "--key", "tidewire-1.key", "--now", shell.now, "--yes")
-    told = shell.refusal(*words, "--out", "v")
-    assert ("another directive; do not sign" if which[3] == "a" else "not a published") in told
+    own = shell.log.objects[logged.impact]
+    impact = own if which == "of another directive" else b'{"made":"impact report"}'
+    directive = logged.directive.model_copy(update={"directive_id": "sly"})
+    proposal = Proposal(directive=directive, impact=digest_of(impact))
+    parcel = Parcel(shell.log.sign(proposal, "tidewire-2"), {digest_of(impact): impact})
+    write_parcel(shell.place / "sly.parcel", parcel)
+    told = shell.refusal("approve", "LOG", "sly.parcel", "--key", "tidewire-1.key", "--yes",
+                         "--out", "v", "--now", shell.now)  # fmt: skip
+    assert ("another directive" if impact is own else "impact") in told
     assert not (shell.place / "v").exists()
-    shell.says(*words, "--out", "v", "--reject")
-    text = shell.says("directive", "show", "LOG", "sly", "--now", shell.now)
+    text = shell.says("directive", "impact", "LOG", "sly.parcel", "--now", shell.now)
     assert "no impact can be shown" in text
 
 
@@ -217,15 +226,38 @@ def test_a_parcel_s_document_is_what_was_signed(shell):
 
 def test_nobody_s_words_steer_the_signer_s_terminal(shell):
     """A reason that ends the line could forge the lines that follow, or hide those before."""
-    logged = parse_document(shell.log.signed[-1][1].payload, Proposal, "proposal")
     reason = "Repair\x1b[2J\nmissing: nothing \u202e"
-    changes = {"directive_id": "sly", "reason": reason}
-    directive = logged.directive.model_copy(update=changes)
-    shell.log.append(Proposal(directive=directive, impact=logged.impact), "tidewire-2")
+    shell.log.propose("suspend", shell.region, "sly", reason=reason)
     shell.keep()
     text = shell.says("directive", "show", "LOG", "sly", "--now", shell.now)
     assert "\\x1b[2J\\nmissing: nothing \\u202e" in text
     assert not {"\x1b", "\u202e"} & set(text)
+
+
+NOT_SAID = {"format"}  # the same in all of them
+OTHERS = {
+    "directive_id": "other", "does": DirectiveKind.RESTRICT, "route": "other", "charter": DIGEST,
+    "region_id": "other", "region": DIGEST, "administration": "AMY", "agreements": ("a-9",),
+    "owner": "other", "reason": "Other", "legal_basis": "A law", "instrument": "A law",
+    "forbids_lifeline": True, "publication": "A gazette", "appeal": "A court",
+    "emergency": "A storm", "request_ids": ("r-9",), "from_s": NOON_S, "until_s": NOON_S + 1,
+    "approvals_until_s": NOON_S, "max_down_bps": 1, "max_up_bps": 1, "allow_list": DIGEST,
+    "agreement_id": "a-9", "exception": "Safety", "licence": made_licence(),
+    "supersedes": "on", "replaces_by": DIGEST,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", sorted(Directive.model_fields.keys() - NOT_SAID))
+def test_no_field_of_a_directive_is_signed_unseen(field, master):
+    """What a signer is not shown can be used against them: every field changes the words."""
+    directive = parse_document(master.log.signed[-1][1].payload, Proposal, "p").directive
+    other = directive.model_copy(update={field: OTHERS[field]})
+    assert other != directive
+    said, changed = (
+        [each.directive_id, *directive_words(each, master.log.authority(), {})]
+        for each in (directive, other)
+    )
+    assert said != changed
 
 
 def amended(shell, document, kind, **changes):

@@ -39,10 +39,6 @@ class Ballot:
         key = signer.load()
         charter, proposal = self.standing.authority.charter, self.question.proposal
         office = whose(charter, key)
-        if decision == "approve":
-            # Nobody approves what could not be shown.
-            signed_impact(proposal, self._objects())
-            refuse_unseen_amendment(proposal.directive, self._objects())
         approval = Approval(
             directive_id=proposal.directive.directive_id,
             question=proposal.question,
@@ -53,6 +49,9 @@ class Ballot:
         )
         parcel = sealed(approval, key)
         after = self.standing.after([*self._before(), parcel])
+        if decision == "approve":  # nobody approves what could not be shown
+            signed_impact(proposal, self._objects())
+            refuse_unseen_amendment(proposal.directive, self._objects())
         return {
             **written(parcel, approval, out),
             "decision": decision,

@@ -44,9 +44,13 @@ def _directive_lines(directive: Directive, authority: Authority) -> Iterator[str
     version = _version(directive, authority)
     yield f'decided by route "{directive.route}" of charter version {version}'
     yield f"{directive.owner} answers for it; approvals until {utc(directive.approvals_until_s)}"
+    if directive.administration:
+        yield f"on the licence or order of {directive.administration}"
     for name in ("legal_basis", "instrument", "publication", "appeal", "emergency", "exception"):
         if text := getattr(directive, name):
             yield f"{name.replace('_', ' ')}: {text}"
+    if directive.forbids_lifeline:
+        yield "the lifeline class loses service, too: its instrument forbids it"
     if directive.max_down_bps is not None or directive.max_up_bps is not None:
         yield f"at most {_rate(directive.max_down_bps)} down, {_rate(directive.max_up_bps)} up"
     if directive.allow_list is not None:

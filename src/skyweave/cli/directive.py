@@ -66,6 +66,10 @@ def propose(
     ] = None,
     legal_basis: Annotated[str | None, typer.Option(help="By what right.")] = None,
     instrument: Annotated[str | None, typer.Option(help="The order or law, by name.")] = None,
+    forbids_lifeline: Annotated[
+        bool | None,
+        typer.Option("--forbids-lifeline", help="The law of an exclusion forbids even that."),
+    ] = None,
     publication: Annotated[str | None, typer.Option(help="Where that is published.")] = None,
     appeal: Annotated[str | None, typer.Option(help="Where to object.")] = None,
     emergency: Annotated[str | None, typer.Option(help="The declared emergency.")] = None,
@@ -108,8 +112,9 @@ def propose(
         "id": directive_id, "kind": kind, "region": region, "reason": reason, "route": route,
         "from": start, "until": until, "days": days, "approvals_until": approvals_until,
         "owner": owner, "administration": administration, "legal_basis": legal_basis,
-        "instrument": instrument, "publication": publication, "appeal": appeal,
-        "emergency": emergency, "requests": request, "max_down_bps": max_down_bps,
+        "instrument": instrument, "forbids_lifeline": forbids_lifeline,
+        "publication": publication, "appeal": appeal, "emergency": emergency,
+        "requests": request, "max_down_bps": max_down_bps,
         "max_up_bps": max_up_bps, "allow_list": allow_list, "agreement": agreement,
         "exception": exception, "supersedes": supersedes, "document": document,
     }  # fmt: skip
