@@ -7,7 +7,8 @@ pytest.importorskip("cryptography", reason="the extra control is not installed")
 from tests.support.made_charter import SALT, key_id
 from tests.support.signers_shell import Shell, copied
 
-from skyweave.control.domain.documents import AgreementRecord, parse_document
+from skyweave.api.words import agreement_words
+from skyweave.control.domain.documents import AgreementRecord, FloorRecord, parse_document
 from skyweave.control.parcel import read_parcel
 from skyweave.policy.snapshot import Subject, subject_hash
 
@@ -64,7 +65,7 @@ def test_one_parcel_collects_the_signatures_of_all_parties(shell):
 
 def test_a_party_reads_all_of_it_before_signing(shell):
     text, _ = sign(shell, PARTIES[0])
-    for part in ("between harbour-hospitals, tidewire", "for 1 named terminal in port-amity",
+    for part in ("between harbour-hospitals, tidewire", "for 1 named terminal (",
                  "at least 20 Mbit/s down, 5 Mbit/s up, available 99.00%, class standard",
                  "gives way to: safety of life", "where it is broken: the fee of the month",
                  "notice 30 days", "digest sha256:"):  # fmt: skip
@@ -122,6 +123,28 @@ def test_the_salt_can_come_as_a_file_and_only_the_right_one(shell):
 def test_nobody_signs_an_agreement_unread(shell):
     shell.says(*SIGN[:5], *SIGN[6:], "--key", "tidewire-1.key", code=2)
     assert not (shell.place / "a-17.parcel").exists()
+
+
+FLOORS = {
+    "down_bps": 1, "up_bps": 1, "latency_s": 0.1, "availability": 0.5, "service_class": "lifeline",
+}  # fmt: skip
+OTHERS = {
+    "agreement_id": "a-9", "version": 2, "title": "Other", "parties": ("a", "b"), "people": 3,
+    "organisations": 3, "region_ids": ("bay",), "terminal_hashes": ("0" * 64,),
+    "account_hashes": ("0" * 64,), "exceptions": ("War",), "from_s": 1, "until_s": 2,
+    "notice_s": 3, "remedy": "None", **{f"floor.{name}": x for name, x in FLOORS.items()},
+}  # fmt: skip
+
+
+def test_no_field_of_an_agreement_is_signed_unseen(shell):
+    _, parcel = sign(shell, PARTIES[0])
+    record = parse_document(parcel.envelope.payload, AgreementRecord, "agreement")
+    fields = {n for n in AgreementRecord.model_fields if n not in ("format", "floor")}
+    assert set(OTHERS) == fields | {f"floor.{name}" for name in FloorRecord.model_fields}
+    for name, value in OTHERS.items():
+        floor = record.floor.model_copy(update={name.removeprefix("floor."): value})
+        change = {"floor": floor} if name.startswith("floor.") else {name: value}
+        assert agreement_words(record.model_copy(update=change)) != agreement_words(record), name
 
 
 REFUSED = {

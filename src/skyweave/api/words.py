@@ -3,7 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 from skyweave.api.new_documents import amendment_words
-from skyweave.control.domain.documents import AgreementRecord, Directive, DirectiveKind
+from skyweave.control.domain.documents import (
+    AgreementRecord,
+    Directive,
+    DirectiveKind,
+    canonical,
+    digest_of,
+)
 from skyweave.control.domain.state import Authority, RegionVersion
 from skyweave.control.times import span
 from skyweave.control.times import utc as utc
@@ -132,14 +138,15 @@ def _agreement_lines(record: AgreementRecord) -> Iterator[str]:
 
 
 def _for_whom(record: AgreementRecord) -> str:
-    parts = [
-        f"{len(hashes)} named {what}{'' if len(hashes) == 1 else 's'}"
-        for hashes, what in (
-            (record.terminal_hashes, "terminal"), (record.account_hashes, "account"),
-        )
-        if hashes
-    ]  # fmt: skip
+    kinds = {"terminal": record.terminal_hashes, "account": record.account_hashes}
+    parts = [_named(what, hashes) for what, hashes in kinds.items() if hashes]
     return " and ".join(parts) or "everyone"
+
+
+def _named(what: str, hashes: tuple[str, ...]) -> str:
+    """Return how many are named, and a digest over their hashes, which differs where one does."""
+    several = "" if len(hashes) == 1 else "s"
+    return f"{len(hashes)} named {what}{several} ({digest_of(canonical(hashes))[7:19]})"
 
 
 def _floor(record: AgreementRecord) -> str:
