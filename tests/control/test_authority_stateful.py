@@ -209,13 +209,12 @@ class Council(RuleBasedStateMachine):
     def draw_a_region(self):
         """A region, sometimes a second one over the same cells."""
         pick = self.pick
-        name = pick.of(["port-amity", "far-bank", "over-it"])
+        name = pick.of(["port-amity", "far-bank", "over-it", "hidden"])
         if name not in self.before.regions:
+            column = {"port-amity": 0, "far-bank": 1, "over-it": 0, "hidden": 0.5}[name]
+            hidden = {"publish_by_s": self.log.now_s + 20 * DAY_S} if name == "hidden" else {}
             self.log.region(
-                name,
-                0 if name != "far-bank" else 1,
-                by=pick.of(self.people),
-                needs_licence=pick.once_in(4),
+                name, column, by=pick.of(self.people), needs_licence=pick.once_in(4), **hidden
             )
 
     def sign_an_agreement(self):
