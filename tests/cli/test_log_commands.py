@@ -157,6 +157,32 @@ def test_a_parcel_that_is_there_already_is_not_appended_twice(place):
     assert "was there already, nothing new in it" in invoke(*words)[1]
 
 
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_one_bad_parcel_keeps_all_that_came_with_it_out(place, bad):
+    """A keeper who reads of a refusal must not have to find out what was appended before it."""
+    parcels = [parcel_of(place, name) for name in ("r-1", "r-2")]
+    parcels.insert(bad, parcel_of(place, "never", received_s=2**39))
+    words = ("log", "append", "LOG", *parcels, "--key", "log.key", "--now", utc(NOON_S + 600))
+    with pytest.raises(InputError, match=r"^never\.parcel: .*; nothing was appended$"):
+        invoke(*words)
+    assert document("log", "verify", "LOG", "--now", utc(NOON_S + 600))["size"] == 2
+
+
+def test_a_witness_who_cannot_remember_undoes_nothing(place):
+    words = ("log", "append", "LOG", parcel_of(place), "--key", "log.key", "--now",
+             utc(NOON_S + 600), "--witness", "0.key:no/such/folder/w0.json")  # fmt: skip
+    found = document(*words)
+    assert (found["size"], found["cosigned"]) == (3, [])
+    assert "No such file or directory" in found["not_cosigned"][0]["why"]
+
+
+def test_a_folder_s_names_do_not_steer_the_terminal_of_who_checks_it(place):
+    (place / "LOG" / "tile" / "\x1b[2Jsound").write_bytes(b"")
+    text = invoke("log", "fsck", "LOG", "--now", utc(NOON_S + 600))[1]
+    assert "\\x1b[2Jsound" in text
+    assert "\x1b" not in text
+
+
 def test_a_sealed_text_is_published_by_the_first_append_on_its_day(place):
     sealed = parcel_of(place, publish_by_s=NOON_S + DAY_S)
     append = ("log", "append", "LOG", "--key", "log.key", "--now")

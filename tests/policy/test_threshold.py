@@ -304,9 +304,9 @@ def test_a_missing_quorum_is_refused_in_one_line_that_says_why():
     with pytest.raises(InputError) as refusal:
         require(role_of(3, 2), votes, QUESTION)
     assert str(refusal.value) == (
-        "test: no quorum: 1 of 2 people; not counted: the vote has expired"
+        "test: no quorum: so far 1 of 2 people; not counted: the vote has expired"
     )
-    with pytest.raises(InputError, match=r"0 of 2 people; 0 of 1 organisations$"):
+    with pytest.raises(InputError, match=r"so far 0 of 2 people, 0 of 1 organisations$"):
         require(role_of(3, 2), [], QUESTION)
     assert require(role_of(3, 2), [vote("a0"), vote("b2")], QUESTION)
 

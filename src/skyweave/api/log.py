@@ -3,6 +3,7 @@
 Whoever verifies needs the folder alone; keys are for those who write it or witness it.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,7 @@ from skyweave.control.signing.notes import (
     is_key_name,
     parse_verifier_key,
 )
-from skyweave.errors import InputError
+from skyweave.errors import InputError, SkyweaveError
 
 _OWN_MACHINE = "127.0.0.1:0"
 
@@ -126,7 +127,7 @@ def log_append(
         for where, carry in carriers:
             try:
                 cosigned.append(writer.cosign(carry, where))
-            except InputError as error:
+            except (SkyweaveError, OSError) as error:  # what was appended stays appended
                 missing.append({"witness": where, "why": str(error)})
         return {
             "log": str(folder),
@@ -302,19 +303,55 @@ def log_check(receipt: str | Path, entry: str | Path, trust: str | Path) -> dict
 def _append(
     writer: BookWriter, parcels: Sequence[tuple[str, Parcel]], now_s: int
 ) -> list[dict[str, Any]]:
-    """Append the parcels that are new, in order, and publish what the others reveal."""
+    """Append the parcels that are new, all of them or none, and publish what the others reveal."""
     known = {_signed(each.envelope): each.index for each in writer.book.entries}
+    new, revealed = dict[bytes, tuple[str, Parcel]](), dict[bytes, list[str]]()
+    for file, parcel in parcels:
+        signed = _signed(parcel.envelope)
+        if signed in known:
+            revealed[signed] = list(writer.publish(parcel.objects))
+        else:
+            new.setdefault(signed, (file, parcel))
+    _append_new(writer, list(new.values()), now_s)
+    known |= {_signed(each.envelope): each.index for each in writer.book.entries}
     rows = []
     for file, parcel in parcels:
-        index = known.get(_signed(parcel.envelope))
-        if index is None:
-            writer.append([parcel.envelope], parcel.objects, parcel.private, now_s)
-            index = known[_signed(parcel.envelope)] = len(writer.book.entries) - 1
-            rows.append(_row(file, parcel, index, is_new=True))
-        else:
-            revealed = writer.publish(parcel.objects)
-            rows.append(_row(file, parcel, index, is_new=False) | {"revealed": list(revealed)})
+        signed = _signed(parcel.envelope)
+        is_new = new.pop(signed, None) is not None
+        row = _row(file, parcel, known[signed], is_new=is_new)
+        rows.append(row if is_new else row | {"revealed": revealed.get(signed, [])})
     return rows
+
+
+def _append_new(writer: BookWriter, new: Sequence[tuple[str, Parcel]], now_s: int) -> None:
+    """Append parcels together; where one is refused, none is, and it is said which."""
+    if not new:
+        return
+    try:
+        writer.append(*_together(new), now_s)
+    except InputError as error:
+
+        def is_refused(count: int) -> bool:
+            try:
+                writer.check(*_together(new[:count]), now_s)
+            except InputError:
+                return True
+            return False
+
+        # With the first that is refused, every longer run of them is refused.
+        first = bisect_left(range(len(new) + 1), True, key=is_refused, lo=1, hi=len(new))
+        raise InputError(f"{new[first - 1][0]}: {error}; nothing was appended") from None
+
+
+def _together(
+    parcels: Sequence[tuple[str, Parcel]],
+) -> tuple[list[Envelope], dict[str, bytes], dict[str, bytes]]:
+    """Return the envelopes of parcels, and all their objects, public and private."""
+    objects, private = dict[str, bytes](), dict[str, bytes]()
+    for _, parcel in parcels:
+        objects |= parcel.objects
+        private |= parcel.private
+    return [parcel.envelope for _, parcel in parcels], objects, private
 
 
 def _refuse_same_names(paths: Sequence[str | Path | None]) -> None:

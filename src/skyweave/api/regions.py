@@ -8,7 +8,7 @@ from typing import Any
 
 from skyweave.api.authority import LogSource
 from skyweave.api.parcels import Signer, made, read_limited, refuse_existing, sealed, written
-from skyweave.control.domain.documents import DAY_S, ClaimRecord, RegionRecord
+from skyweave.control.domain.documents import DAY_S, MAX_TEXT, ClaimRecord, RegionRecord
 from skyweave.control.domain.geometry import MAX_GEOMETRY_BYTES, Geometry, geometry_of
 from skyweave.control.domain.state import Authority
 from skyweave.errors import InputError
@@ -40,6 +40,7 @@ def make_region(
     Without `publish_after_days` its geometry is published with it.
     """
     refuse_existing(out)
+    _refuse_odd_source(draft.boundary_data)
     withheld_until_s = _withheld_until_s(draft.publish_after_days, now_s)
     claims = tuple(_claim(each) for each in draft.claims)
     geometry = _geometry(geojson, draft)
@@ -148,6 +149,14 @@ def _record(
         claims=claims,
         publish_by_s=publish_by_s,
     )
+
+
+def _refuse_odd_source(boundary_data: str) -> None:
+    if len(boundary_data) > MAX_TEXT or not boundary_data.isprintable():
+        raise InputError(
+            f"--boundary-data: expected a name and version on one line of at most {MAX_TEXT} "
+            "characters; shorten it"
+        )
 
 
 def _claim(text: str) -> ClaimRecord:

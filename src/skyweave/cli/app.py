@@ -31,6 +31,7 @@ from skyweave.cli.options import (
     Span,
     To,
     Workers,
+    plain,
     print_answer,
 )
 from skyweave.cli.party import party_app
@@ -90,7 +91,7 @@ def main() -> None:
 
 def _refuse(message: str) -> NoReturn:
     """Print one line, without what could steer a terminal, and exit with 1."""
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    line = plain(message)
     print(line if len(line) <= MAX_REFUSAL else f"{line[:MAX_REFUSAL]}...", file=sys.stderr)
     raise SystemExit(1) from None
 

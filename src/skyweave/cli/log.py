@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from skyweave.cli import show_log
-from skyweave.cli.options import AsJson, print_answer
+from skyweave.cli.options import AsJson, plain, print_answer
 from skyweave.cli.party import new_passphrase
 from skyweave.cli.signer import (
     Genesis,
@@ -99,7 +99,7 @@ def append(
         folder, parcels, _signer(key, passphrase_file), witnesses=asked, now_s=now_s(now)
     )
     for missing in answer["not_cosigned"]:
-        print(f"warning: not cosigned: {missing['why']}", file=sys.stderr)
+        print(plain(f"warning: not cosigned: {missing['why']}"), file=sys.stderr)
     print_answer(answer, as_json, show_log.appended)
 
 
@@ -142,7 +142,7 @@ def witness(
 
     server = log.log_witness(
         _signer(key, passphrase_file), name, state, log_keys, listen=listen, public=public,
-        tell=lambda text: print(text, file=sys.stderr, flush=True),
+        tell=lambda text: print(plain(text), file=sys.stderr, flush=True),
     )  # fmt: skip
     answer = {"url": server.url, "verifier": server.witness.verifier.text, "logs": log_keys}
     print_answer(answer, as_json, show_log.witness)

@@ -32,13 +32,26 @@ Read = Annotated[
 At = Annotated[str | None, typer.Option("--at", help="A UTC instant: 2026-06-14T12:00:12Z.")]
 
 
+def plain(text: object) -> str:
+    """Return text without what could end its line or steer a terminal, which is spelled out.
+
+    Documents, logs and the names of files in a folder are other people's words.
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def say(text: object) -> None:
+    """Print one line."""
+    print(plain(text))
+
+
 def print_answer(
     answer: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], None]
 ) -> None:
     """Print an answer as one JSON document, or as the table for people."""
     if as_json:
         text = json.dumps(answer, ensure_ascii=False, allow_nan=False)
-        # Documents are other people's words: what could steer a terminal is spelled out.
+        # As `plain` does it, in JSON's own way.
         print("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text))
     else:
         table(answer)

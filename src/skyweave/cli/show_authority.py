@@ -6,31 +6,32 @@ Signers must see what they sign, so texts stand in plain lines that no narrow te
 from collections.abc import Iterable
 from typing import Any
 
+from skyweave.cli.options import say
 from skyweave.control.times import span, utc
 
 
 def parcel(found: dict[str, Any]) -> None:
     """Print where a parcel was written and who has signed it."""
     count = len(found["signatures"])
-    _say(f"{found['written']}: {found['kind']}, {count} signature{'' if count == 1 else 's'}")
-    _say(f"digest {found['digest']}")
+    say(f"{found['written']}: {found['kind']}, {count} signature{'' if count == 1 else 's'}")
+    say(f"digest {found['digest']}")
 
 
 def region_made(found: dict[str, Any]) -> None:
     """Print a region as it was made."""
-    _say(
+    say(
         f"{found['written']}: region {found['region']}, version {found['version']}, "
         f"{found['cells']:,} cells"
     )
-    _say(f"digest {found['digest']}")
+    say(f"digest {found['digest']}")
     if found["publish_by_s"] is not None:
-        _say(f"its border is withheld until {utc(found['publish_by_s'])}")
+        say(f"its border is withheld until {utc(found['publish_by_s'])}")
 
 
 def regions(found: dict[str, Any]) -> None:
     """Print regions with what decides them."""
     for each in found["regions"]:
-        _say(
+        say(
             f"{each['region']}: {each['title']}, version {each['version']}, {each['cells']:,} "
             f"cells, log entry {each['entry']}"
         )
@@ -45,7 +46,7 @@ def regions(found: dict[str, Any]) -> None:
         if each["agreements"]:
             _indented([f"agreements in force: {', '.join(each['agreements'])}"])
     if not found["regions"]:
-        _say("no region is in the log")
+        say("no region is in the log")
 
 
 def _licences(found: dict[str, Any]) -> Iterable[str]:
@@ -75,14 +76,14 @@ def request_recorded(found: dict[str, Any]) -> None:
     """Print a request as it was recorded."""
     parcel(found)
     if found["sealed_until_s"] is not None:
-        _say(f"its text is sealed until {utc(found['sealed_until_s'])}")
-    _say("a request changes nothing by itself")
+        say(f"its text is sealed until {utc(found['sealed_until_s'])}")
+    say("a request changes nothing by itself")
 
 
 def requests(found: dict[str, Any]) -> None:
     """Print requests, the pressure, and what came of each."""
     for each in found["requests"]:
-        _say(
+        say(
             f"{each['request_id']}: {each['asked_by']} ({each['asked_by_kind']}), by "
             f"{each['channel']}, {utc(each['received_s'])}, log entry {each['entry']}"
         )
@@ -97,29 +98,29 @@ def requests(found: dict[str, Any]) -> None:
         named = ", ".join(each["directives"])
         _indented([f"named by {named}" if named else "no directive names it: nothing changed"])
     if not found["requests"]:
-        _say("no request is in the log")
+        say("no request is in the log")
 
 
 def revealed(found: dict[str, Any]) -> None:
     """Print whether a text is published now."""
-    _say(f"{found['request']}: " + ("published" if found["revealed"] else "was public already"))
+    say(f"{found['request']}: " + ("published" if found["revealed"] else "was public already"))
 
 
 def agreement_text(lines: list[str]) -> None:
     """Print an agreement for the one who is about to sign it."""
     for line in lines:
-        _say(line)
+        say(line)
 
 
 def agreements(found: dict[str, Any]) -> None:
     """Print agreements and whether they are in force."""
     for each in found["agreements"]:
         first, *rest = each["words"]
-        _say(f"{each['agreement']}: {first}")
+        say(f"{each['agreement']}: {first}")
         force = "in force" if each["in_force"] else "not in force"
         _indented([*rest, f"{force}, log entry {each['entry']}"])
     if not found["agreements"]:
-        _say("no agreement is in the log")
+        say("no agreement is in the log")
 
 
 def proposed(found: dict[str, Any]) -> None:
@@ -131,17 +132,17 @@ def proposed(found: dict[str, Any]) -> None:
 def listed(found: dict[str, Any]) -> None:
     """Print a change of an allow list as it was signed."""
     parcel(found)
-    _say(f"{found['kits']:,} kits on the list of {found['directive']}")
+    say(f"{found['kits']:,} kits on the list of {found['directive']}")
 
 
 def impact(found: dict[str, Any]) -> None:
     """Print the impact that was signed, and that of one's own table beside it."""
     for line in found["signed"] or ["it changes no cell, so it has no impact report"]:
-        _say(line)
+        say(line)
     if "own" in found:
-        _say("by your own table" + (", exactly:" if found["exact"] else ":"))
+        say("by your own table" + (", exactly:" if found["exact"] else ":"))
         for line in found["own"]:
-            _say(line)
+            say(line)
 
 
 def ballot(found: dict[str, Any]) -> None:
@@ -152,11 +153,11 @@ def ballot(found: dict[str, Any]) -> None:
 
 def voted(found: dict[str, Any]) -> None:
     """Print a vote as it was signed, and what is missing after it."""
-    _say(
+    say(
         f"{found['written']}: {found['signer']} ({found['office']}, {found['organisation']}) "
         f"votes to {found['decision']} {found['directive']}, until {utc(found['expires_s'])}"
     )
-    _say("once it is in the log:")
+    say("once it is in the log:")
     _standing(found)
 
 
@@ -168,37 +169,32 @@ def directives(found: dict[str, Any]) -> None:
         _standing(each)
         for step in each["story"]:
             by = "by time" if step["entry"] is None else f"log entry {step['entry']}"
-            _say(f"{utc(step['at_s'])} {step['state']}, {by}: {step['why']}")
+            say(f"{utc(step['at_s'])} {step['state']}, {by}: {step['why']}")
         if each["from_s"] is not None:
-            _say(f"in effect {span(each['from_s'], each['until_s'])}")
+            say(f"in effect {span(each['from_s'], each['until_s'])}")
         return
     for each in found["directives"]:
-        _say(_brief(each))
+        say(_brief(each))
     if not found["directives"]:
-        _say("no directive is in the log")
+        say("no directive is in the log")
 
 
 def _question(found: dict[str, Any]) -> None:
-    _say(f"directive {found['directive']}")
+    say(f"directive {found['directive']}")
     _indented(found["words"])
     for line in found["impact"]:
-        _say(line)
-    _say(f"what is signed: {found['question']}")
+        say(line)
+    say(f"what is signed: {found['question']}")
 
 
 def _standing(found: dict[str, Any]) -> None:
-    _say(f"state: {found['state']}")
+    say(f"state: {found['state']}")
     for text in found["missing"]:
-        _say(f"missing: {text}")
+        say(f"missing: {text}")
     if found["blocked_by"]:
-        _say(f"blocked by: {', '.join(found['blocked_by'])}")
+        say(f"blocked by: {', '.join(found['blocked_by'])}")
 
 
 def _indented(lines: Iterable[str]) -> None:
     for line in lines:
-        _say(f"  {line}")
-
-
-def _say(text: str) -> None:
-    """Print a line; what in a document could break it, or steer a terminal, is escaped."""
-    print("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+        say(f"  {line}")

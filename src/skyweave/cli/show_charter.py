@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from skyweave.cli.options import plain, say
 from skyweave.cli.show import plain_table
 from skyweave.control.times import utc
 
@@ -18,28 +19,23 @@ _FORMS = {
 }
 
 
-def _plain(text: object) -> str:
-    """Return text without what could steer a terminal: names come from other people's files."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
-
-
 def key_made(found: dict[str, Any]) -> None:
     """Print what to do with a new key."""
-    print(f"{found['written']}: key {found['key_id']}")
-    print(
+    say(f"{found['written']}: key {found['key_id']}")
+    say(
         "sealed under your passphrase; nobody can restore it"
         if found["sealed"]
         else "not sealed: whoever can read the file can sign in your name"
     )
-    print(f"next: skyweave party card {found['written']} --person ... --out CARD")
+    say(f"next: skyweave party card {found['written']} --person ... --out CARD")
 
 
 def card_made(found: dict[str, Any]) -> None:
     """Print what to do with a new card."""
-    print(f"{found['written']}: card of {found['person']} of {found['organisation']}")
-    print(f"key {found['key_id']}")
-    print(f"counts from {utc(found['not_before_s'])} until {utc(found['not_after_s'])}")
-    print("next: send the card to whoever drafts the charter, and read them the key by telephone")
+    say(f"{found['written']}: card of {found['person']} of {found['organisation']}")
+    say(f"key {found['key_id']}")
+    say(f"counts from {utc(found['not_before_s'])} until {utc(found['not_after_s'])}")
+    say("next: send the card to whoever drafts the charter, and read them the key by telephone")
 
 
 def party(found: dict[str, Any]) -> None:
@@ -58,16 +54,16 @@ def party(found: dict[str, Any]) -> None:
             "counts": f"{utc(found['not_before_s'])} until {utc(found['not_after_s'])}",
             "signed": "by the key itself",
         }
-    print(found["file"])
+    say(found["file"])
     for name, value in rows.items():
-        print(f"  {name:<14}{_plain(value)}")
+        say(f"  {name:<14}{value}")
 
 
 def revoked(found: dict[str, Any]) -> None:
     """Print what a revocation does, and when."""
-    print(f"{found['written']}: key {found['key_id']} counts no more once this stands in the log")
+    say(f"{found['written']}: key {found['key_id']} counts no more once this stands in the log")
     if not found["own"]:
-        print(
+        say(
             "it is not your own key: the charter's root must sign, each by this command "
             f"with --out {found['written']}"
         )
@@ -91,42 +87,42 @@ def templates(found: dict[str, Any]) -> None:
 def drafted(found: dict[str, Any]) -> None:
     """Print what the founders do with a draft."""
     file = found["written"]
-    print(f'{file}: draft of the charter "{_plain(found["name"])}", template {found["template"]}')
-    print(f"digest {found['digest']}")
-    print(f"signatures needed: {_need(found['root'])}")
-    print("next:")
-    print(f"  1. every founder reads it: skyweave charter show {file}")
-    print("  2. compare the digest by another channel, by telephone or face to face")
-    print(f"  3. sign, one after the other: skyweave charter sign {file} --key KEYFILE")
-    print(f"  4. the keeper of the log begins it: skyweave log init LOG --charter {file} --key KEY")
+    say(f'{file}: draft of the charter "{found["name"]}", template {found["template"]}')
+    say(f"digest {found['digest']}")
+    say(f"signatures needed: {_need(found['root'])}")
+    say("next:")
+    say(f"  1. every founder reads it: skyweave charter show {file}")
+    say("  2. compare the digest by another channel, by telephone or face to face")
+    say(f"  3. sign, one after the other: skyweave charter sign {file} --key KEYFILE")
+    say(f"  4. the keeper of the log begins it: skyweave log init LOG --charter {file} --key KEY")
 
 
 def amended(found: dict[str, Any]) -> None:
     """Print how a next version comes into force."""
     file = found["written"]
-    print(f'{file}: draft of version {found["version"]} of the charter "{_plain(found["name"])}"')
-    print(f"digest {found['digest']}")
-    print("next:")
-    print(f"  1. edit what else changes, then seal it: skyweave charter sign {file} --key KEYFILE")
-    print(f"  2. propose it: a directive of the kind amend_charter with document = {file}")
-    print("  3. the roots of both versions approve; after its notice it is in force")
+    say(f'{file}: draft of version {found["version"]} of the charter "{found["name"]}"')
+    say(f"digest {found['digest']}")
+    say("next:")
+    say(f"  1. edit what else changes, then seal it: skyweave charter sign {file} --key KEYFILE")
+    say(f"  2. propose it: a directive of the kind amend_charter with document = {file}")
+    say("  3. the roots of both versions approve; after its notice it is in force")
 
 
 def signed(found: dict[str, Any]) -> None:
     """Print who has signed a charter and who has not."""
-    print(f"{found['written']}: digest {found['digest']}")
+    say(f"{found['written']}: digest {found['digest']}")
     _print_signed(found)
 
 
 def _print_signed(found: dict[str, Any]) -> None:
     for each in found["signed"]:
-        print(f"signed by {each['person']} of {each['organisation']}")
+        say(f"signed by {each['person']} of {each['organisation']}")
     if found["version"] > 1:
-        print("sealed: it takes effect by a directive of the kind amend_charter")
+        say("sealed: it takes effect by a directive of the kind amend_charter")
     elif found["complete"]:
-        print("the root has signed: a log can begin with it, skyweave log init")
+        say("the root has signed: a log can begin with it, skyweave log init")
     else:
-        print(f"missing: {'; '.join(found['missing'])}")
+        say(_so_far(found))
 
 
 def charter(found: dict[str, Any], *, err: bool = False) -> None:
@@ -142,17 +138,17 @@ def charter(found: dict[str, Any], *, err: bool = False) -> None:
     }
     rows |= _rows_of_log(found) if found["state"] == "log" else {"state": _state(found)}
     console.print(
-        Text(_plain(f"{found['name']}, version {found['version']}"), "bold"), soft_wrap=True
+        Text(plain(f"{found['name']}, version {found['version']}"), "bold"), soft_wrap=True
     )
     for name, value in rows.items():  # a digest must stay whole, however narrow the terminal
-        console.print(Text(f"  {name:<12}{_plain(value)}"), soft_wrap=True)
+        console.print(Text(f"  {name:<12}{plain(value)}"), soft_wrap=True)
     for title, lines in (("Who signs", _people(found)), ("What it takes", _routes(content))):
         console.print(Text(f"\n{title}", "bold"))
         for line in lines:
-            console.print(Text(_plain(line)), soft_wrap=True)
-    for name in ("signed", "missing"):
-        if found["state"] != "log" and found[name]:
-            console.print(Text(f"\n{name}: {'; '.join(_names(found[name]))}"), soft_wrap=True)
+            console.print(Text(plain(line)), soft_wrap=True)
+    if found["state"] != "log":
+        for line in (_signers(found), _so_far(found)):
+            console.print(Text(f"\n{line}"), soft_wrap=True)
 
 
 def _rows_of_log(found: dict[str, Any]) -> dict[str, str]:
@@ -170,8 +166,16 @@ def _state(found: dict[str, Any]) -> str:
     return "signed by its root" if found["complete"] else "not signed by all of its root yet"
 
 
-def _names(each: list[Any]) -> list[str]:
-    return [x if isinstance(x, str) else f"{x['person']} of {x['organisation']}" for x in each]
+def _signers(found: dict[str, Any]) -> str:
+    names = [f"{each['person']} of {each['organisation']}" for each in found["signed"]]
+    return f"signed by {', '.join(names) or 'nobody'}"
+
+
+def _so_far(found: dict[str, Any]) -> str:
+    """Say how much of the root has signed; "missing: 1 of 3" would leave open which one."""
+    if found["complete"]:
+        return "its root has signed"
+    return f"so far {', '.join(found['missing'])}"
 
 
 def _people(found: dict[str, Any]) -> Iterator[str]:

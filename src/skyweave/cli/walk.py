@@ -6,6 +6,7 @@ from typing import NoReturn, TypeVar
 
 import typer
 
+from skyweave.cli.options import plain
 from skyweave.errors import InputError
 
 Answer = TypeVar("Answer")
@@ -65,4 +66,4 @@ def _asked(word: str, check: Callable[[str], Answer], default: str) -> Answer:
         try:
             return check(str(text).strip())
         except InputError as error:
-            typer.echo(str(error), err=True)
+            typer.echo(plain(error), err=True)

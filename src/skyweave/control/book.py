@@ -252,11 +252,7 @@ class BookWriter:
         All or nothing: one that would have no effect is refused, and then nothing is written.  The
         objects are durable before the entry that names them.
         """
-        logged_s = self._time_s(now_s)
-        known = ChainMap(dict(objects), cast(MutableMapping[str, bytes], self.book.objects))
-        entries = self._numbered(envelopes, logged_s)
-        _refuse_incomplete(entries[len(self.book.entries) :], known, private, self.book)
-        authority = follow(self._authority, envelopes, logged_s, known)
+        logged_s, entries, authority = self._checked(envelopes, objects, private, now_s)
         self._store(objects, private)
         contents = [encode_entry(logged_s, each) for each in envelopes]
         checkpoint = self._log.append(contents)
@@ -271,6 +267,16 @@ class BookWriter:
         )
         self._authority = authority
         return checkpoint
+
+    def check(
+        self,
+        envelopes: Sequence[Envelope],
+        objects: Mapping[str, bytes],
+        private: Mapping[str, bytes],
+        now_s: int,
+    ) -> None:
+        """Refuse what `append` would refuse; nothing is written."""
+        self._checked(envelopes, objects, private, now_s)
 
     def publish(self, objects: Mapping[str, bytes]) -> tuple[str, ...]:
         """Publish objects that were withheld; return the digests that are new."""
@@ -301,6 +307,20 @@ class BookWriter:
         self._log.add_cosignatures(note, [line])
         self._take(Book.open(self.folder, quorum=False))
         return name
+
+    def _checked(
+        self,
+        envelopes: Sequence[Envelope],
+        objects: Mapping[str, bytes],
+        private: Mapping[str, bytes],
+        now_s: int,
+    ) -> tuple[int, tuple[LoggedEntry, ...], Authority]:
+        """Return the time to log, all entries with the new ones, and what would follow."""
+        logged_s = self._time_s(now_s)
+        known = ChainMap(dict(objects), cast(MutableMapping[str, bytes], self.book.objects))
+        entries = self._numbered(envelopes, logged_s)
+        _refuse_incomplete(entries[len(self.book.entries) :], known, private, self.book)
+        return logged_s, entries, follow(self._authority, envelopes, logged_s, known)
 
     def _time_s(self, now_s: int) -> int:
         """Return the time to log, which never falls."""

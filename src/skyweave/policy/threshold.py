@@ -175,7 +175,7 @@ def require(role: Role, votes: Sequence[Vote], question: Question) -> Quorum:
     if not quorum:
         reasons = dict.fromkeys(why.text for _, why in quorum.refused)
         unheard = f"; not counted: {'; '.join(reasons)}" if reasons else ""
-        raise InputError(f"{role.name}: no quorum: {'; '.join(quorum.missing)}{unheard}")
+        raise InputError(f"{role.name}: no quorum: so far {', '.join(quorum.missing)}{unheard}")
     return quorum
 
 

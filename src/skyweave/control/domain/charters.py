@@ -306,8 +306,8 @@ def _refuse_unsigned_genesis(charter: Charter, envelope: Envelope, source: str) 
     quorum = root_quorum(charter, root_signers(charter, envelope), charter.created_s)
     if not quorum:
         raise InputError(
-            f"{source}: the root has not signed: {'; '.join(quorum.missing)}; have them sign the "
-            "charter first"
+            f"{source}: the root has not signed: so far {', '.join(quorum.missing)}; have them "
+            "sign the charter first"
         )
 
 
