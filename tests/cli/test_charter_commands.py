@@ -272,7 +272,8 @@ def test_who_may_decide_what_is_said_in_words():
         "suspend 3 of members from 2 organisations, 72 h of notice, for 30 days at most",
         "emergency_suspend 2 of members from 2 organisations, for 24 h at most, once in 30 days",
         "for 180 days at most, naming an instrument and its publication",
-        "signed by nobody", "so far 0 of 3 people, 0 of 3 organisations",
+        "signed by nobody",
+        "so far 0 of 3 people, 0 of 3 organisations",
     ):
         assert words in text
 
