@@ -147,8 +147,7 @@ def test_show_says_what_is_missing_and_what_happened(shell):
     shell.signed(*SUSPEND, "--days", "7", by="tidewire-2")
     shell.append("out.parcel")
     text = shell.says("directive", "show", "LOG", "off", "--now", shell.now)
-    assert "missing: council: 0 of 3 people" in text
-    assert "missing: council: 0 of 2 organisations" in text
+    assert "council: so far 0 of 3 people, 0 of 2 organisations" in text
     assert 'proposed, log entry 5: proposed by "tidewire-2"' in text
     found = shell.answer("directive", "show", "LOG", "--now", shell.now)
     assert [(each["directive"], each["state"]) for each in found["directives"]] == [
@@ -251,6 +250,20 @@ def test_kits_that_cannot_be_read_are_refused_by_line(shell, content, why):
     assert why in told
 
 
+def test_two_people_of_the_operator_say_together_that_it_failed(shell):
+    fail = ("directive", "fail", "LOG", "first", "--reason", "The gateway is down", "--now",
+            shell.now, "--out", "fail.parcel")  # fmt: skip
+    told = shell.refusal(*fail, "--key", "amity-office-1.key")
+    assert "people of the operator say that it failed" in told
+    text = shell.says(*fail, "--key", "tidewire-1.key")
+    assert "operator: so far 1 of 2 people; the others sign it by this command with" in text
+    assert "has signed this already" in shell.refusal(*fail, "--key", "tidewire-1.key")
+    other = [word.replace("down", "well") for word in fail]
+    assert "not the same failure" in shell.refusal(*other, "--key", "tidewire-2.key")
+    assert shell.answer(*fail, "--key", "tidewire-2.key")["missing"] == []
+    shell.append("fail.parcel")
+
+
 def test_a_redrawn_region_takes_effect_by_amendment(shell):
     make = ("region", "make", "border.geojson", "--id", "port-amity", "--title", "Wider",
             "--version", "2", "--no-licence")  # fmt: skip
@@ -289,7 +302,7 @@ def test_an_activation_brings_the_licence_that_it_relies_on(shell):
     assert directive.licence.status == "valid"
     shell.append("out.parcel")
     (found,) = shell.answer("directive", "show", "LOG", "on-2", "--now", shell.now)["directives"]
-    assert "authority:AMY: 0 of 1 people" in found["missing"]
+    assert "authority:AMY: so far 0 of 1 people, 0 of 1 organisations" in found["missing"]
     line = "licence of AMY, valid: Port Amity Gazette 15, from 2026-11-22T00:00:00Z until 2028-11"
     assert any(each.startswith(line) for each in found["words"])
     without = LICENSED.partition("[licence]")[0]

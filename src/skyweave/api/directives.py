@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skyweave.api.authority import LogSource, whose
+from skyweave.api.authority import LogSource, Standing, whose
 from skyweave.api.impacts import impact_lines, impact_of, write_exact
 from skyweave.api.kits import new_list, read_kits
-from skyweave.api.parcels import Signer, made, refuse_existing, sealed, written
+from skyweave.api.parcels import Signer, made, refuse_existing, sealed, signed_by_others, written
 from skyweave.api.words import directive_words
+from skyweave.control.domain.acts import FAILURE_NEED
 from skyweave.control.domain.documents import (
     DAY_S,
     Directive,
@@ -27,12 +28,17 @@ from skyweave.control.domain.documents import (
 )
 from skyweave.control.domain.impact_lines import report_lines
 from skyweave.control.domain.impact_public import parse_published, published
-from skyweave.control.domain.machine import UNDECIDED
+from skyweave.control.domain.keyring import public_keys
+from skyweave.control.domain.machine import UNDECIDED, Event, next_state
+from skyweave.control.domain.quorums import Poll, need_quorum
 from skyweave.control.domain.replay import agreements_met
 from skyweave.control.domain.state import Authority, DirectiveState
 from skyweave.control.drafts import DirectiveDraft, LicenceDraft, days_s, make_draft, read_toml
 from skyweave.control.parcel import Parcel, read_parcel
+from skyweave.control.signing import PrivateKey
+from skyweave.control.signing.dsse import signers
 from skyweave.errors import InputError
+from skyweave.policy.threshold import Quorum
 
 APPROVALS_DAYS = 14  # a proposal waits so long where its draft does not say
 
@@ -106,14 +112,39 @@ def end(
     log: LogSource, how: str, directive_id: str, reason: str, signer: Signer, out: Path, *,
     now_s: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """Sign that a directive is withdrawn, lifted or failed, and write the parcel."""
-    refuse_existing(out)
-    standing = log.standing(now_s)
-    state_of(standing.authority, directive_id)
+    """Sign that a directive is withdrawn, lifted or failed, and write the parcel.
+
+    A failure takes several people of the operator: each further one signs the same parcel.
+    """
     document = made(_ENDINGS[how], f"directive {how}", directive_id=directive_id, reason=reason)
-    parcel = sealed(document, signer.load())
-    standing.after([parcel])
-    return {**written(parcel, document, out), "directive": directive_id}
+    signed = signed_by_others(out, document, "--reason") if how == "fail" else None
+    if signed is None:
+        refuse_existing(out)
+    standing = log.standing(now_s)
+    found, key = state_of(standing.authority, directive_id), signer.load()
+    parcel = sealed(document, key) if signed is None else signed.signed_by(key)
+    lacks = _lacks(standing, found, key, parcel) if how == "fail" else []
+    if not lacks:
+        standing.after([parcel])
+    answer = written(parcel, document, out, over=signed is not None)
+    return {**answer, "directive": directive_id, "missing": lacks}
+
+
+def _lacks(standing: Standing, found: DirectiveState, key: PrivateKey, parcel: Parcel) -> list[str]:
+    """Return how far the operator's people are who say that they could not carry it out."""
+    directive_id, charter = found.proposal.directive.directive_id, standing.authority.charter
+    next_state(directive_id, found.story, Event.FAIL)  # no signature would make it one
+    known = public_keys(charter)
+    counted = signers(parcel.envelope, known, parcel.envelope.payload_type)
+    revoked = standing.authority.revoked
+    poll = Poll.of_signers(counted, charter, standing.now_s, standing.authority.size, revoked)
+    quorum = need_quorum(charter, FAILURE_NEED, poll)
+    if key.public.key_id not in {each.key_id for each in quorum.approved}:
+        raise InputError(
+            f"directive {directive_id}: people of the operator say that it failed, each once; key "
+            f"{key.public.key_id[:16]} adds nothing to that"
+        )
+    return [_so_far(quorum)] if quorum.missing else []
 
 
 def complete(
@@ -264,11 +295,17 @@ def _told(
 
 
 def missing(found: DirectiveState) -> list[str]:
-    """Return what is still missing to each quorum that an undecided directive needs."""
+    """Return how far each quorum is that an undecided directive still needs, a line each."""
     if found.state not in UNDECIDED:
         return []
-    texts = (f"{quorum.role}: {text}" for quorum in found.quorums for text in quorum.missing)
+    texts = (_so_far(quorum) for quorum in found.quorums if quorum.missing)
     return [*dict.fromkeys(texts)]  # the roots of two charters may lack the same
+
+
+def _so_far(quorum: Quorum) -> str:
+    """Return how far a quorum is: "missing: 1 of 3 people" would leave open which one."""
+    has_counts = quorum.missing[0][0].isdigit()  # else it says why nobody can meet it
+    return f"{quorum.role}: {'so far ' if has_counts else ''}{', '.join(quorum.missing)}"
 
 
 # What a draft leaves to the log

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pydantic
 
 from skyweave.control.domain.documents import Document, Part
-from skyweave.control.parcel import Parcel, write_parcel
+from skyweave.control.parcel import Parcel, read_parcel, write_parcel
 from skyweave.control.signing import PrivateKey, load_private_key, sign_envelope
 from skyweave.errors import InputError
 
@@ -59,6 +59,23 @@ def written(parcel: Parcel, document: Document, out: Path, *, over: bool = False
         "objects": len(parcel.objects),
         "private": len(parcel.private),
     }
+
+
+def signed_by_others(out: Path, document: Document, same: str) -> Parcel | None:
+    """Return the parcel that others signed, None where there is none yet.
+
+    It must say the same, word by word; `same` names the options that must be given alike.
+    """
+    if not out.exists():
+        return None
+    parcel = read_parcel(out)
+    said = (parcel.envelope.payload_type, parcel.envelope.payload)
+    if said != (document.payload_type(), document.encode()):
+        raise InputError(
+            f"{out}: not the same {document.kind}; give the same {same} to add a signature, or "
+            "name another file"
+        )
+    return parcel
 
 
 def refuse_existing(out: Path) -> None:

@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skyweave.api.parcels import Signer, made, read_limited, refuse_existing, sealed, written
+from skyweave.api.parcels import (
+    Signer,
+    made,
+    read_limited,
+    refuse_existing,
+    sealed,
+    signed_by_others,
+    written,
+)
 from skyweave.control.cards import MAX_CARD_BYTES, read_card, sign_card
 from skyweave.control.domain.documents import DAY_S, KeyRecord, Revocation
 from skyweave.control.domain.keyring import key_id_of
 from skyweave.control.files import write_new
-from skyweave.control.parcel import Parcel, read_parcel
 from skyweave.control.signing.keys import (
     generate_key,
     public_key_from_text,
@@ -103,25 +110,11 @@ def party_revoke(signer: Signer, key_id: str | None, reason: str, out: Path) -> 
     """
     key = signer.load()
     revocation = made(Revocation, "revocation", key_id=key_id or key.public.key_id, reason=reason)
-    if out.exists():
-        parcel = _parcel_of(out, revocation).signed_by(key)
-        answer = written(parcel, revocation, out, over=True)
-    else:
-        answer = written(sealed(revocation, key), revocation, out)
+    signed = signed_by_others(out, revocation, "--key-id and --reason")
+    parcel = sealed(revocation, key) if signed is None else signed.signed_by(key)
+    answer = written(parcel, revocation, out, over=signed is not None)
     own = revocation.key_id in answer["signatures"]
     return {**answer, "key_id": revocation.key_id, "own": own}
-
-
-def _parcel_of(out: Path, revocation: Revocation) -> Parcel:
-    """Return the parcel that others signed already; it must say the same, word by word."""
-    parcel = read_parcel(out)
-    said = (parcel.envelope.payload_type, parcel.envelope.payload)
-    if said != (revocation.payload_type(), revocation.encode()):
-        raise InputError(
-            f"{out}: not the same revocation; give the same --key-id and --reason to add a "
-            "signature, or name another file"
-        )
-    return parcel
 
 
 def seconds_of_years(years: float) -> int:

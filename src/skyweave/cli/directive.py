@@ -232,7 +232,7 @@ def _ending(how: str, text: str) -> None:
             LogSource(log, genesis, not no_quorum), how, directive_id, reason,
             Signer(key, passphrase(key, passphrase_file)), out, now_s=now_s(now),
         )  # fmt: skip
-        print_answer(answer, as_json, show_authority.parcel)
+        print_answer(answer, as_json, show_authority.ended)
 
     directive_app.command(how, help=text)(act)
 

@@ -17,6 +17,13 @@ def parcel(found: dict[str, Any]) -> None:
     say(f"digest {found['digest']}")
 
 
+def ended(found: dict[str, Any]) -> None:
+    """Print a signed ending, and who else must sign it."""
+    parcel(found)
+    for text in found["missing"]:
+        say(f"{text}; the others sign it by this command with --out {found['written']}")
+
+
 def region_made(found: dict[str, Any]) -> None:
     """Print a region as it was made."""
     say(
@@ -190,7 +197,7 @@ def _question(found: dict[str, Any]) -> None:
 def _standing(found: dict[str, Any]) -> None:
     say(f"state: {found['state']}")
     for text in found["missing"]:
-        say(f"missing: {text}")
+        say(text)
     if found["blocked_by"]:
         say(f"blocked by: {', '.join(found['blocked_by'])}")
 

@@ -43,7 +43,7 @@ from skyweave.policy.threshold import CLOCK_TOLERANCE_S, Choice, Question, Quoru
 K = DirectiveKind
 
 MAX_SEALED_S = 366 * DAY_S  # how long a request's text may stay sealed
-_FAILURE = Need(role="operator", people=2)
+FAILURE_NEED = Need(role="operator", people=2)
 
 
 def apply(ledger: Ledger, entry: LoggedEntry) -> None:
@@ -421,7 +421,7 @@ def _refuse_lift_of_service(directive: Directive) -> None:
 def _failure(ledger: Ledger, failure: Failure, entry: LoggedEntry) -> None:
     state = ledger.directive(failure.directive_id)
     poll = _poll_of_signers(ledger, entry)
-    _require(quorums.need_quorum(ledger.charter, _FAILURE, poll), "failure")
+    _require(quorums.need_quorum(ledger.charter, FAILURE_NEED, poll), "failure")
     why = f"not carried out by the operator: {failure.reason}"
     if state.does.is_reduction:
         clockwork.end(ledger, state, Event.FAIL, entry.logged_s, entry.index, why)
