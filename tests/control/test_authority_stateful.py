@@ -600,7 +600,7 @@ class Council(RuleBasedStateMachine):
         )
         route = next(r for r in charter.routes if r.route == state.proposal.directive.route)
         if state.does.is_reduction:
-            assert state.from_s >= logged_s + route.notice_s, "G3: without its notice"
+            assert state.from_s >= min(seen) + route.notice_s, "G3: without its notice"
             assert state.until_s is not None, "G3: a reduction without an end"
         if route.max_duration_s is not None and state.until_s is not None:
             assert state.until_s - state.from_s <= route.max_duration_s, "G3: longer than allowed"

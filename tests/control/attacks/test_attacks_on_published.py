@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from tests.control.attacks.catalogue import Row, attack, limit_of, weakened, without
+from tests.control.attacks.island import is_off, island
 from tests.support.kept_log import Kept
 from tests.support.made_charter import DAY_S, HOUR_S, NOON_S, MadeLog, made_charter
 from tests.support.made_impact import (
@@ -108,6 +109,25 @@ def test_an_entry_is_dated_ahead_so_that_timers_run_early(folder):
     """A guarantee would look as if it had ended, by nothing but a wrong clock."""
     seen = [(2, NOON_S + HOUR_S)]
     return bool(logged_entries(contents(NOON_S, NOON_S + 400 * DAY_S), seen, "log"))
+
+
+@attack(
+    Row.EDITED_FILES,
+    weakened("control.domain.clockwork._notice_from_s", lambda _, state: state.approved_s),
+)
+def test_a_whole_notice_is_written_at_once_into_a_log_that_was_kept_from_witnesses(folder):
+    """Proposal, votes and three days of notice would appear in the minute in which it begins."""
+    log, region = island()
+    log.witness()
+    seen_s = log.witnessed[-1][1]
+    proposal = log.proposal("suspend", region, "cut")
+    log.append(proposal, "tidewire-2", at_s=seen_s + 1)
+    for name in ("tidewire-1", "amity-office-1", "open-waters-1"):
+        log.append(log.ballot(proposal, signed_s=seen_s), name, at_s=seen_s + 2)
+    log.wait(3 * DAY_S + HOUR_S)
+    log.witness()
+    dated = [encode_entry(*each) for each in log.signed]
+    return bool(logged_entries(dated, log.witnessed, "log")) and is_off(log)
 
 
 @attack(Row.FREEZE, without("control.book._refuse_early_witness"))

@@ -67,6 +67,7 @@ def test_a_suspension_goes_its_way_only_with_votes_witnesses_and_notice(log, ami
     approved_s = log.entries()[last].logged_s
     assert states(log, proposal)[-2:] == ["collecting", "approved"]
     log.wait(DAY_S)
+    witnessed_s = log.now_s
     log.witness()
     assert states(log, proposal)[-1] == "scheduled"
     assert [step.why for step in state_of(log, proposal).story] == [
@@ -77,7 +78,8 @@ def test_a_suspension_goes_its_way_only_with_votes_witnesses_and_notice(log, ami
         f"approved by {', '.join(sorted(THREE, key=key_id))}",
         "a quorum of witnesses has seen it",
     ]
-    start_s, end_s = approved_s + 3 * DAY_S, proposal.directive.until_s
+    assert state_of(log, proposal).approved_s == approved_s
+    start_s, end_s = witnessed_s + 3 * DAY_S, proposal.directive.until_s
     assert state_of(log, proposal, start_s - 1).state is State.SCHEDULED
     state = state_of(log, proposal, start_s)
     assert (state.state, state.approved_entry) == (State.EFFECTIVE, last)
@@ -104,7 +106,7 @@ def test_a_suspension_that_witnesses_saw_late_starts_late(log, amity):
     assert state_of(log, proposal).state is State.APPROVED
     witnessed_s = log.now_s
     log.witness()
-    assert state_of(log, proposal, witnessed_s).from_s == witnessed_s
+    assert state_of(log, proposal, witnessed_s).from_s == witnessed_s + 3 * DAY_S
 
 
 def test_a_suspension_that_no_witness_sees_until_its_end_lapses(log, amity):
@@ -347,11 +349,11 @@ def test_a_charter_is_amended_by_both_roots_after_two_weeks(log, amity):
                            until_s=log.now_s + 25 * DAY_S)  # fmt: skip
     proposal = log.propose("amend_charter", replaces_by=log.put(new.encode()))
     last = log.approve(proposal, *THREE)
+    start_s = log.now_s + 14 * DAY_S  # from when witnesses saw it
     log.witness()
     authority = log.authority()
     assert authority.charter == log.charter
     assert authority.pending_charter == new
-    start_s = log.entries()[last].logged_s + 14 * DAY_S
     assert log.authority(start_s - 1).charter == log.charter
     authority = log.authority(start_s)
     assert authority.charter == new

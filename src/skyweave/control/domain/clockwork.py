@@ -112,11 +112,24 @@ def approve(ledger: Ledger, state: DirectiveState, entry: int, at_s: int, why: s
 
 
 def _earliest_s(ledger: Ledger, state: DirectiveState) -> int:
-    """Return the start as approval and notice have it, before any witness."""
+    """Return the start as approval, notice and witnesses have it."""
     directive = state.proposal.directive
-    notice_s = rules.route_of(ledger, directive).notice_s
+    return max(directive.from_s, _notice_from_s(state) + _notice_s(ledger, directive))
+
+
+def _notice_from_s(state: DirectiveState) -> int:
+    """Return when a notice begins: not before witnesses, and so the public, could see it.
+
+    Else a log could be written at once, dated to the last checkpoint, its notice already over.
+    """
     assert state.approved_s is not None
-    return max(directive.from_s, state.approved_s + notice_s)
+    if state.witnessed_s is None or rules.may_start_unwitnessed(state.does):
+        return state.approved_s
+    return max(state.approved_s, state.witnessed_s)
+
+
+def _notice_s(ledger: Ledger, directive: Directive) -> int:
+    return rules.route_of(ledger, directive).notice_s
 
 
 def _schedule(ledger: Ledger, state: DirectiveState, from_s: int) -> None:
@@ -132,7 +145,7 @@ def _schedule(ledger: Ledger, state: DirectiveState, from_s: int) -> None:
 def _witnessed(ledger: Ledger, state: DirectiveState, at_s: int) -> None:
     after = step(ledger, state, Event.WITNESSED, at_s, None, "a quorum of witnesses has seen it")
     if after.state is State.SCHEDULED and not rules.may_start_unwitnessed(state.does):
-        _schedule(ledger, after, max(_earliest_s(ledger, after), at_s))
+        _schedule(ledger, after, _earliest_s(ledger, after))
 
 
 def _start(ledger: Ledger, state: DirectiveState, at_s: int) -> None:
