@@ -84,3 +84,16 @@ def test_pairs_name_the_busiest_links(capsys):
         }
     )  # fmt: skip
     assert "7 - 8 25.00%" in shown(capsys)
+
+
+def test_the_words_of_a_directive_do_not_steer_the_terminal_of_whom_it_switches_off(capsys):
+    """A reason that ends its line could forge the rows after it, or hide those before."""
+    policy = {"text": "directive d suspends service, because: \x1b[2Jno\nstate served \u202e"}
+    found = {
+        "terminal": "home", "slot_start_utc": "2026-06-14T12:00:12Z", "state": "out",
+        "reason": "cell_is_disabled", "policy": policy, "satellite": None, "candidates": [],
+    }  # fmt: skip
+    show.explanation(found)
+    text = capsys.readouterr().out
+    assert "\\x1b[2Jno\\nstate" in "".join(text.split("\n")).replace("  ", "")
+    assert not {"\x1b", "\u202e"} & set(text)

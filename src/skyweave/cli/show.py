@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from skyweave.cli.options import plain
 from skyweave.policy.reasons import Reason
 
 # What a user named is shown as it is written: Text takes no markup.
@@ -82,7 +83,7 @@ def explanation(found: dict[str, Any]) -> None:
     rows: dict[str, object] = {"slot begins": found["slot_start_utc"], "state": found["state"]}
     satellite = found["satellite"]
     if "policy" in found:
-        rows["policy"] = found["policy"]["text"]
+        rows["policy"] = plain(found["policy"]["text"])  # a proposer's words are in it
     if satellite is None:
         rows["reason"] = f"{found['reason']}: {Reason(found['reason']).text}"
     else:
