@@ -95,5 +95,5 @@ def test_the_words_of_a_directive_do_not_steer_the_terminal_of_whom_it_switches_
     }  # fmt: skip
     show.explanation(found)
     text = capsys.readouterr().out
-    assert "\\x1b[2Jno\\nstate" in "".join(text.split("\n")).replace("  ", "")
+    assert "\\x1b[2Jno\\nstate" in " ".join(text.split())
     assert not {"\x1b", "\u202e"} & set(text)
