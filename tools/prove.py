@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 STATE = ROOT / ".prove"
-SLOW = ("fuzz", "mutants")  # these take longest, so they come first
+SLOW = ("fuzz", "mutants", "stateful", "tamper", "crash", "border")  # longest, so they come first
 TESTS = sorted(
     (ROOT / "tests").rglob("test_*.py"), key=lambda path: not any(s in path.name for s in SLOW)
 )

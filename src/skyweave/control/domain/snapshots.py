@@ -5,7 +5,7 @@ so that the past and what is scheduled can be asked of it.  A version of a regio
 what rests on a version stays on its cells whatever the region becomes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 
 from skyweave.control.domain.allow_lists import is_fair_change, parse_allow_list
@@ -49,8 +49,8 @@ def snapshot_of(
     a geometry that nobody here has is left out (`unseen` names it).
     """
     maker = _Maker(authority, private)
-    directives = tuple(maker.directives())
     agreements = tuple(maker.agreements())
+    directives = tuple(maker.directives({each.agreement_id for each in agreements}))
     return Snapshot(
         version=authority.size,
         log_origin=log_origin,
@@ -110,11 +110,15 @@ class _Maker:
             self._cells[name] = None if geometry is None else geometry.cells
         return self._cells[name]
 
-    def directives(self) -> Iterator[Directive]:
+    def directives(self, agreement_ids: Collection[str]) -> Iterator[Directive]:
+        """Yield what rests on cells known here; a lift of none of these agreements says nothing."""
         for state in in_effect(self.authority):
             version = _region_of(self.authority, state)
-            if self.cells_of(version) is not None:
-                yield self._directive(state, version)
+            if self.cells_of(version) is None:
+                continue
+            directive = self._directive(state, version)
+            if not directive.agreement_id or directive.agreement_id in agreement_ids:
+                yield directive
 
     def _directive(self, state: DirectiveState, version: RegionVersion) -> Directive:
         directive = state.proposal.directive
