@@ -179,6 +179,18 @@ def test_withheld_cells_cross_only_to_who_holds_them():
     assert taken(log, day_s).directives == inside.directives
 
 
+def test_a_lift_of_an_agreement_that_nobody_here_can_see_refuses_no_snapshot():
+    """One protected region would else stop every run of every reader."""
+    log = MadeLog()
+    open_sea, hidden = log.region(), log.region("hidden", 3, publish_by_s=log.now_s + 20 * DAY_S)
+    log.agreement(hidden)
+    log.decide("lift_guarantee", open_sea, agreement_id="a-17", agreements=("a-17",), voters=[
+        "tidewire-1", "harbour-hospitals-1", "open-waters-1"])  # fmt: skip
+    private = {hidden.geometry: log.objects.pop(hidden.geometry)}
+    assert (taken(log).directives, taken(log).agreements) == ((), ())
+    assert [each.agreement_id for each in taken(log, private=private).directives] == ["a-17"]
+
+
 # Lists
 
 
