@@ -92,5 +92,5 @@ def test_files_that_are_no_drafts_are_refused(content, why, tmp_path):
     (tmp_path / "d.toml").write_bytes(content)
     with pytest.raises(InputError, match=why):
         read_toml(tmp_path / "d.toml")
-    with pytest.raises(InputError, match="No such file or directory; name a draft"):
+    with pytest.raises(InputError, match="No such file or directory; expected a draft"):
         read_toml(tmp_path / "no.toml")
