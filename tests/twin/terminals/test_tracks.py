@@ -121,6 +121,8 @@ def test_positions_between_fixes_agree_with_astropys_great_circle(start, end, sh
     if whole.deg > 179.0:
         return
     moving = two_fixes(start, end).at(after([100.0 * share]))
+    if abs(moving.lat_deg[0]) > 89.999:
+        return  # the oracle takes an arcsine, which loses half its digits there, or passes 1
     expected = here.directional_offset_by(here.position_angle(there), whole * share)
     found = SkyCoord(moving.lon_deg[0] * units.deg, moving.lat_deg[0] * units.deg)
     assert found.separation(expected).deg <= 100 * A_NANODEGREE
